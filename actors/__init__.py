@@ -1,0 +1,1 @@
+"""The agent as a running system: who does what, one thread each."""
