@@ -1,0 +1,42 @@
+"""The plain documents that people write and targets read, and places inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+"""A document whose schema is someone else's; it is copied, never shared, at the border."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in a document: keys and list positions from the root."""
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return *path* the way people write it: `builder.kaniko-config.containers[0].args`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
+
+
+def copy_json(value: Json) -> Json:
+    """Return *value* with every container copied, so that no caller shares a part of it."""
+    if isinstance(value, dict):
+        return {key: copy_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copy_json(item) for item in value]
+    return value
+
+
+def as_object(value: object) -> dict[str, Json]:
+    """Return *value* as a JSON object, or an empty one when it is null.
+
+    Raises:
+        TypeError: *value* is neither an object nor null.
+    """
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"expected an object, got {type(value).__name__}")
