@@ -8,7 +8,8 @@ A string that no entry of `texts` names is literal, so reading never has to gues
 from __future__ import annotations
 
 from launchyard.domain.documents import Json, Path, as_object, copy_json
-from launchyard.domain.macros import Macro, Origin, Parsed, Text, Tree, plain
+from launchyard.domain.macro_policy import Origin
+from launchyard.domain.macros import Macro, Parsed, Text, Tree, plain
 
 
 def to_wire(parsed: Parsed) -> dict[str, Json]:

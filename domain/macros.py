@@ -11,10 +11,6 @@ A document is parsed once, where its origin is known, and what is put in later i
   in the agent's `macro_env` list resolve there (`$${x}` escapes those). All else in them comes
   out exactly as it went in.
 * Unknown and refused names stay in the text as they are, and are reported.
-
-`macro_env` entries may be patterns (`TEAM_*`). A list narrows the environment of the queue's text
-to what it matches. A credential, and any name in an override, has to be spelled out: a pattern
-does not reach it.
 """
 
 from __future__ import annotations
@@ -23,11 +19,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Final, TypeAlias, cast
 
 from launchyard.domain.documents import Json, Path, copy_json
+from launchyard.domain.macro_policy import MacroPolicy, Origin, Why
 from launchyard.domain.merge import merge_patch
 
 BUILTINS: Final = (
@@ -38,37 +33,8 @@ BUILTINS: Final = (
     "image_uri",
     "author",
 )
-CREDENTIALS: Final = (
-    "*KEY*",
-    "*TOKEN*",
-    "*SECRET*",
-    "*PASSWORD*",
-    "*CREDENTIAL*",
-    "AWS_*",
-    "AZURE_*",
-    "GOOGLE_*",
-    "WANDB_*",
-)
 _MACRO: Final = re.compile(r"\$(?P<escape>\$?)\{(?P<name>\w+)\}")
 _TEMPLATE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_USER_DATA: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#]*@", re.IGNORECASE)
-
-
-class Origin(StrEnum):
-    """Who wrote a text; the value travels in stored documents."""
-
-    QUEUE = "queue"
-    MERGED = "merged"
-    SUBMITTER = "submitter"
-
-
-class Why(StrEnum):
-    """Why a name was left in the text."""
-
-    UNKNOWN = "unknown"
-    CREDENTIAL = "credential"
-    NOT_LISTED = "not_listed"
-    OVERRIDE = "override"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +75,6 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
-class MacroPolicy:
-    """Which environment names resolve: the agent's `macro_env` list, or None without one."""
-
-    macro_env: tuple[str, ...] | None = None
-
-    def objection(self, name: str, value: str | None, origin: Origin) -> Why | None:
-        """Say why environment variable *name* must not resolve in text of *origin*, if so."""
-        if name in (self.macro_env or ()):
-            return None
-        if origin is Origin.SUBMITTER:
-            return Why.OVERRIDE
-        if looks_secret(name, value):
-            return Why.CREDENTIAL
-        listed = self.macro_env is None or any(fnmatchcase(name, p) for p in self.macro_env)
-        return None if listed else Why.NOT_LISTED
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """A name that was left in the text at *path*, and why."""
 
@@ -151,13 +99,6 @@ class Resolved:
     def refused(self) -> tuple[Finding, ...]:
         """Names that the agent keeps to itself."""
         return tuple(f for f in self.findings if f.why in {Why.CREDENTIAL, Why.NOT_LISTED})
-
-
-def looks_secret(name: str, value: str | None) -> bool:
-    """Tell whether a variable looks like a credential, by its name or a URL with user data."""
-    if any(fnmatchcase(name.upper(), pattern) for pattern in CREDENTIALS):
-        return True
-    return value is not None and _USER_DATA.search(value) is not None
 
 
 def parse(document: Json, origin: Origin) -> Parsed:
@@ -277,7 +218,7 @@ class _Scope:
     def replace(self, macro: Macro) -> tuple[str, Why | None]:
         """Return the text that takes the macro's place, and why it is the macro itself if so."""
         name = macro.name
-        if self.origin is Origin.SUBMITTER and name not in (self.policy.macro_env or ()):
+        if self.origin is Origin.SUBMITTER and not self.policy.opens(name):
             return str(macro), None if macro.escaped else Why.OVERRIDE
         if macro.escaped:
             return f"${{{name}}}", None

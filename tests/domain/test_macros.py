@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from launchyard.domain.documents import Json
 from launchyard.domain.macro_wire import from_wire, to_wire
+from launchyard.domain.macro_policy import MacroPolicy, Origin, Why
 from launchyard.domain.macros import (
     BUILTINS,
     Finding,
-    MacroPolicy,
-    Origin,
     Parsed,
     Resolved,
-    Why,
     compose,
     fill,
     parse,
@@ -211,17 +209,26 @@ def test_an_at_sign_elsewhere_is_no_user_data(value: str) -> None:
 @pytest.mark.parametrize(
     ("listed", "expected"),
     [
-        ((), "${DATA} ${HF_TOKEN} ${TEAM_A} r1"),
-        (("DATA",), "/data ${HF_TOKEN} ${TEAM_A} r1"),
-        (("HF_TOKEN",), "${DATA} hf ${TEAM_A} r1"),
-        (("TEAM_*",), "${DATA} ${HF_TOKEN} a r1"),
-        (("*",), "/data ${HF_TOKEN} a r1"),
+        ((), "/data ${HF_TOKEN} a r1"),
+        (("HF_TOKEN",), "/data hf a r1"),
+        (("HF_*", "*"), "/data ${HF_TOKEN} a r1"),
+        (("!DATA",), "${DATA} ${HF_TOKEN} a r1"),
+        (("!TEAM_*",), "/data ${HF_TOKEN} ${TEAM_A} r1"),
+        (("!*", "DATA"), "/data ${HF_TOKEN} ${TEAM_A} r1"),
+        (("!*", "TEAM_*"), "${DATA} ${HF_TOKEN} a r1"),
+        (("HF_TOKEN", "!*"), "${DATA} ${HF_TOKEN} ${TEAM_A} r1"),
     ],
 )
 def test_a_list_narrows_and_widens(listed: tuple[str, ...], expected: str) -> None:
-    """A list is all there is for the queue; a credential has to be spelled out."""
+    """The last entry that fits decides; a credential has to be spelled out."""
     text = "${DATA} ${HF_TOKEN} ${TEAM_A} ${run_id}"
     assert queue(text, MacroPolicy(listed)) == expected
+
+
+def test_a_closed_name_stays_literal_in_an_override() -> None:
+    """Taking a name out again takes it out for submitters too."""
+    found = run(compose({}, "${DATA}"), MacroPolicy(("DATA", "!DATA")))
+    assert found.document == "${DATA}"
 
 
 def test_template_values_are_literal_and_typed() -> None:
