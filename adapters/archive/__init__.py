@@ -1,0 +1,1 @@
+"""Code archives: gzipped tar files of a folder's source code."""
