@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchyard.domain.documents import Json
-from launchyard.domain.macro_wire import from_wire, to_wire
 from launchyard.domain.macro_policy import MacroPolicy, Origin, Why
+from launchyard.domain.macro_wire import from_wire, to_wire
 from launchyard.domain.macros import (
     BUILTINS,
     Finding,
