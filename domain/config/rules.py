@@ -1,0 +1,153 @@
+"""Rules between keys: what one key's value asks of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from launchyard.domain.config.layers import DEFAULT, Setting
+from launchyard.domain.config.problem import Marked, Problem, Severity
+from launchyard.domain.config.schema import KnownTypes
+from launchyard.domain.documents import Json, Path
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The settings in force, and what rules need besides."""
+
+    settings: Mapping[Path, Setting]
+    document: Marked
+    environment: Mapping[str, str]
+    known: KnownTypes
+
+    def value(self, *path: str | int) -> Json:
+        """Return the value at *path*."""
+        return self.settings[path].value
+
+    def text(self, *path: str | int) -> str:
+        """Return the text at *path*, empty when it is not set."""
+        value = self.value(*path)
+        return value if isinstance(value, str) else ""
+
+    def given(self, *path: str | int) -> bool:
+        """Tell whether somebody set the key: a file, a variable or a flag."""
+        return bool(self.settings[path].origin.name) or self.settings[path].origin.line is not None
+
+    def problem(self, path: Path, message: str, **more: Any) -> Problem:
+        """Return a problem at *path* that names the source of the value in force."""
+        ends = range(len(path), 0, -1)
+        setting = next((self.settings[path[:n]] for n in ends if path[:n] in self.settings), None)
+        origin = setting.origin if setting else DEFAULT
+        inside = origin.line is not None and setting is not None and setting.path != path
+        line = self.document.line(path) if inside else origin.line
+        return Problem(path=path, message=message, source=origin.name, line=line, **more)
+
+    def warning(self, path: Path, message: str, hint: str) -> Problem:
+        """Return something to tell at *path* that stops nothing."""
+        return self.problem(path, message, hint=hint, severity=Severity.WARNING)
+
+
+Rule: TypeAlias = Callable[[View], Iterator[Problem]]
+
+
+def no_queue_twice(view: View) -> Iterator[Problem]:
+    """Tell of queues that are named more than once; they are polled once."""
+    queues = view.value("queues")
+    names = queues if isinstance(queues, list) else []
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield view.warning(
+                ("queues", index), f"`{name}` is named twice", "remove one; it is polled once"
+            )
+
+
+def blocks_have_types(view: View) -> Iterator[Problem]:
+    """Refuse an environment or builder that has keys but does not say what it is."""
+    for block, family in (("environment", "environments"), ("builder", "builders")):
+        set_here = [p for p, s in view.settings.items() if p[0] == block and view.given(*p)]
+        if not set_here or (block, "type") in set_here:
+            continue
+        names = ", ".join(view.known.named(family))
+        yield view.problem(
+            set_here[0],
+            f"`{block}` has keys but no `type`",
+            allowed=f"`{block}.type` is one of {names}",
+            hint=f"add `type:` with one of these below `{block}:`",
+        )
+
+
+def keys_fit_types(view: View) -> Iterator[Problem]:
+    """Tell of keys that the chosen type does not read."""
+    for path, setting in view.settings.items():
+        types = setting.field.types
+        kind = view.text(path[0], "type") if types else ""
+        if kind and kind not in types and view.given(*path):
+            yield view.warning(
+                path,
+                f"`{path[-1]}` is not read by `{path[0]}.type: {kind}`",
+                f"remove it, or choose type {' or '.join(types)}",
+            )
+
+
+def region_is_known(view: View) -> Iterator[Problem]:
+    """Refuse a cloud that needs a region where neither file nor variables name one."""
+    kind = view.text("environment", "type")
+    variable = {"aws": "AWS_REGION", "gcp": "GOOGLE_CLOUD_REGION"}.get(kind)
+    if variable is None or view.text("environment", "region"):
+        return
+    written = view.document.value
+    block = written.get("environment") if isinstance(written, dict) else None
+    if isinstance(block, dict) and block.get("region") is not None:
+        return  # refused for its own reasons
+    example = "us-east-1" if kind == "aws" else "us-central1"
+    yield view.problem(
+        ("environment", "type"),
+        f"`{kind}` needs a region",
+        allowed=f"`environment.region`, as {example}",
+        hint=f"add `region: {example}` below `environment:`, or set {variable}",
+    )
+
+
+def plugins_are_one_way(view: View) -> Iterator[Problem]:
+    """Refuse a plugin that is allowed and denied."""
+    allow, deny = view.value("plugins", "allow"), view.value("plugins", "deny")
+    for index, name in enumerate(deny if isinstance(deny, list) else []):
+        if isinstance(allow, list) and name in allow:
+            yield view.problem(
+                ("plugins", "deny", index),
+                f"`{name}` is allowed and denied",
+                allowed="a plugin in one of the two lists",
+                hint="remove it from `plugins.allow` or `plugins.deny`",
+            )
+
+
+def extras_are_installed(view: View) -> Iterator[Problem]:
+    """Refuse what this installation cannot do for want of packages."""
+    for name, extra in view.known.missing.items():
+        family, _, kind = name.partition(".")
+        path: Path = (family, "type") if family != "targets" else (family, kind)
+        used = (family == "targets" and _has_target(view, kind)) or (
+            path in view.settings and view.text(family, "type") == kind
+        )
+        if used:
+            yield view.problem(
+                path,
+                f"`{kind}` needs packages that are not installed",
+                allowed="what is installed; `launchyard plugins` lists it",
+                hint=f"run: pip install 'launchyard[{extra}]'",
+            )
+
+
+def _has_target(view: View, name: str) -> bool:
+    return any(p[:2] == ("targets", name) and view.given(*p) for p in view.settings)
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    no_queue_twice,
+    blocks_have_types,
+    keys_fit_types,
+    region_is_known,
+    plugins_are_one_way,
+    extras_are_installed,
+)
