@@ -36,7 +36,7 @@ def _row(path: Path, entry: Field) -> str:
         ", ".join(ways) or "-",
         entry.doc + (f" Read by {', '.join(entry.types)}." if entry.types else ""),
     )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"
 
 
 def _ways(path: Path, entry: Field) -> Iterator[str]:

@@ -65,8 +65,9 @@ def no_queue_twice(view: View) -> Iterator[Problem]:
 def blocks_have_types(view: View) -> Iterator[Problem]:
     """Refuse an environment or builder that has keys but does not say what it is."""
     for block, family in (("environment", "environments"), ("builder", "builders")):
-        set_here = [p for p, s in view.settings.items() if p[0] == block and view.given(*p)]
-        if not set_here or (block, "type") in set_here:
+        inside = {p: s for p, s in view.settings.items() if p[0] == block and view.given(*p)}
+        set_here = [path for path, s in inside.items() if s.value != s.field.default]
+        if not set_here or (block, "type") in inside:
             continue
         names = ", ".join(view.known.named(family))
         yield view.problem(
@@ -126,13 +127,11 @@ def extras_are_installed(view: View) -> Iterator[Problem]:
     """Refuse what this installation cannot do for want of packages."""
     for name, extra in view.known.missing.items():
         family, _, kind = name.partition(".")
-        path: Path = (family, "type") if family != "targets" else (family, kind)
-        used = (family == "targets" and _has_target(view, kind)) or (
-            path in view.settings and view.text(family, "type") == kind
-        )
+        is_target = family == "targets"
+        used = _has_target(view, kind) if is_target else view.text(family, "type") == kind
         if used:
             yield view.problem(
-                path,
+                (family, kind if is_target else "type"),
                 f"`{kind}` needs packages that are not installed",
                 allowed="what is installed; `launchyard plugins` lists it",
                 hint=f"run: pip install 'launchyard[{extra}]'",

@@ -8,6 +8,7 @@ from typing import Final
 
 _SIMILAR: Final = 0.6
 _MOST: Final = 3
+_FARTHER: Final = 0.12
 
 
 def _plain(word: str) -> str:
@@ -20,7 +21,16 @@ def close(word: str, names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         plain.setdefault(_plain(name), name)
     found = difflib.get_close_matches(_plain(word), list(plain), n=_MOST, cutoff=_SIMILAR)
-    return tuple(plain[name] for name in found)
+    nearest = [_likeness(word, name) for name in found]
+    return tuple(
+        plain[name]
+        for name, near in zip(found, nearest, strict=True)
+        if near >= nearest[0] - _FARTHER
+    )
+
+
+def _likeness(word: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, _plain(word), name).ratio()
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

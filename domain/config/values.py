@@ -28,6 +28,16 @@ def parse(entry: Field, raw: Json, *, text: bool = False) -> tuple[Json, tuple[N
     Raises:
         RefusedError: the value is of no use; `within` is the path of the bad part inside it.
     """
+    try:
+        return _parsed(entry, raw, text=text)
+    except RefusedError:
+        if not entry.secret:
+            raise
+        remedy = f"write {allowed(entry)}"
+        raise RefusedError("does not fit", allowed=allowed(entry), hint=remedy) from None
+
+
+def _parsed(entry: Field, raw: Json, *, text: bool) -> tuple[Json, tuple[Note, ...]]:
     match entry.kind:
         case Kind.TEXT:
             return _text(entry, raw)
@@ -56,14 +66,16 @@ def allowed(entry: Field) -> str:
         Kind.TEXTS: "a list of texts",
         Kind.DOCUMENT: "keys and values",
     }
-    return words[entry.kind] + _range(entry)
+    return words[entry.kind] + _range(entry, words[entry.kind])
 
 
-def _range(entry: Field) -> str:
+def _range(entry: Field, words: str) -> str:
     low, high = entry.minimum, entry.maximum
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}"
-    return "" if low is None else f", {low:g} or more"
+    if low is None:
+        return ""
+    return f"; {low:g} or more" if "," in words else f", {low:g} or more"
 
 
 def placeholder(text: str) -> str:
@@ -95,7 +107,7 @@ def _text(entry: Field, raw: Json) -> tuple[Json, tuple[Note, ...]]:
         return _choice(entry, word), ()
     if entry.pattern and not re.fullmatch(entry.pattern, word):
         raise RefusedError(
-            f"{shown(word, secret=entry.secret)!r} does not fit",
+            f"{shown(word)!r} does not fit",
             allowed=allowed(entry),
             hint=f"write {allowed(entry)}",
         )
@@ -104,12 +116,12 @@ def _text(entry: Field, raw: Json) -> tuple[Json, tuple[Note, ...]]:
 
 def _not_text(entry: Field, raw: Json) -> RefusedError:
     if isinstance(raw, bool | int | float):
-        quoted = f'"{shown(raw, secret=entry.secret)}"'
+        quoted = f'"{shown(raw)}"'
         return RefusedError(
             "is read as a number or truth value, not as text",
             allowed=allowed(entry),
             hint=f"put it in quotes: {quoted}",
-            replacement=None if entry.secret else quoted,
+            replacement=quoted,
         )
     what = "list" if isinstance(raw, list) else "block of keys" if raw is not None else "null"
     return RefusedError(
@@ -132,7 +144,7 @@ def _choice(entry: Field, word: str) -> str:
         )
     near = close(word, entry.choices)
     raise RefusedError(
-        f"`{shown(word, secret=entry.secret)}` is none of its values",
+        f"`{shown(word)}` is none of its values",
         allowed=allowed(entry),
         hint=f"did you mean {either(near)}?" if near else f"pick one of {either(entry.choices)}",
         replacement=near[0] if near else None,
