@@ -95,7 +95,7 @@ def _composed(text: str) -> list[yaml.Node]:
     except yaml.YAMLError as error:
         slips = (*line_slips(lines),) or (*list_slips(lines),)
         raise DocumentError(slips or [_failure(text, error)]) from None
-    except ValueError:  # PyYAML on impossible escapes, as "\\UFFFFFFFF"
+    except (ValueError, OverflowError):  # PyYAML on impossible escapes, as "\\UFFFFFFFF"
         hint = "write a backslash twice, or use single quotes"
         raise _stop("holds an impossible escape", hint) from None
     if len(roots) > 1:

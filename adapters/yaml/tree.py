@@ -24,6 +24,7 @@ _FALSE: Final = frozenset({"false", "False", "FALSE"})
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 # `0644` is a file mode in the manifests that queues hold; a longer number is an account's id.
 _OCTAL: Final = re.compile(r"0o[0-7]{1,10}|0[0-7]{1,4}")
+_HALVES: Final = re.compile("[\ud800-\udfff]")
 _HEX: Final = re.compile(r"0x[0-9A-Fa-f]{1,15}")
 _FLOAT: Final = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
 
@@ -138,6 +139,8 @@ class Tree:
 def scalar(node: yaml.ScalarNode) -> Json:
     """Return the value of a scalar: quoted ones and unknown words are texts."""
     text: str = node.value
+    if _HALVES.search(text):  # JSON writes one character as two escapes, and PyYAML keeps both
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text if node.style is not None else plain(text)
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from launchyard.domain.config.problem import Problem, Repair
+from launchyard.domain.config.problem import Problem
 from launchyard.domain.config.rules import Rule, View
 from launchyard.domain.config.uris import FORMS, STORES, address, store_cloud
 from launchyard.domain.documents import Json, Path
 
 _CLOUDS: Final = {"ecr": "aws", "gcr": "gcp", "acr": "azure"}
-_AWS: Final = "environment:\n  type: aws\n  region: us-east-1\n"
-_GCP: Final = "environment:\n  type: gcp\n  region: us-central1\n  project: my-project\n"
 
 
 def registry_is_complete(view: View) -> Iterator[Problem]:
@@ -71,14 +69,11 @@ def _located(view: View, kind: str) -> Iterator[Problem]:
     if not missing or _refused(view, "environment"):
         return
     names = " and ".join(f"`environment.{key}`" for key in missing)
-    absent = not any(p[0] == "environment" and view.given(*p) for p in view.settings)
-    block = _AWS if kind == "ecr" else _GCP
     yield view.problem(
         ("registry", "repository"),
         f"a `repository` by its name needs {names}",
         allowed=f"`uri`, as {FORMS[kind]}, or `repository` with {names}",
         hint=f"add {names} with `environment.type: {_CLOUDS[kind]}`, or write `uri` instead",
-        repair=Repair(new=block) if absent else None,
     )
 
 

@@ -186,6 +186,10 @@ _ROOT: Final = Block(
 )
 
 
+DEFAULT_FILES: Final = ("~/.config/wandb/launch-config.yaml", "/etc/launchyard/config.yaml")
+"""Where the file is looked for when no flag names one; the first that is there counts alone."""
+
+
 def agent_schema(known: KnownTypes) -> Block:
     """Return the description of the whole file with what the plugins add to it."""
     blocks = tuple(

@@ -26,11 +26,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """Replace *old* by *new* on *line*; without a line, *new* is added at the end of the text."""
+    """An edit that invents nothing: replace *old* by *new* on *line*, which counts from 1."""
 
+    line: int
+    old: str
     new: str
-    old: str = ""
-    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,16 +110,9 @@ def shown(value: Json, *, key: str = "", secret: bool = False) -> str:
 
 def repaired(text: str, problems: Iterable[Problem]) -> str:
     """Return *text* with the repair of every problem carried out that has one."""
-    lines, added = text.split("\n"), []
+    lines = text.split("\n")
     for repair in (problem.repair for problem in problems):
-        if repair is None:
-            continue
-        if repair.line is None:
-            added.append(repair.new)
-        elif repair.line <= len(lines):
+        if repair is not None and repair.line <= len(lines):
             here = lines[repair.line - 1]
             lines[repair.line - 1] = here.replace(repair.old, repair.new, 1)
-    body = "\n".join(lines)
-    if added and not body.endswith("\n"):
-        body += "\n"
-    return body + "".join(dict.fromkeys(added))
+    return "\n".join(lines)

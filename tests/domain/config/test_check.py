@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchyard.domain.config.check import check
@@ -61,6 +61,7 @@ def test_five_mistakes_come_at_once_with_their_lines() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(DOCUMENTS | TREES)
 def test_no_document_breaks_the_check(value: Json) -> None:
     """Whatever stands in the file, the answer is a list of complete problems or a configuration."""
@@ -74,6 +75,7 @@ def test_no_document_breaks_the_check(value: Json) -> None:
     assert (result.config is None) == bool(result.errors)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([n for p, e in SCHEMA.leaves() for n in (f"{p}", *e.env)]), st.text()
