@@ -174,7 +174,7 @@ class Written:
             message=f"still holds the placeholder `{left}`",
             line=self.line,
             value=shown(self.text, key=self.key),
-            hint=f"put your own value in the place of `{left}`",
+            hint=f"put your own value in the place of `{left}`, or quotes around it if it is meant",
         )
 
     def choice(self, offered: tuple[str, ...]) -> Problem:

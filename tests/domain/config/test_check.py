@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from launchyard.domain.config.check import check
 from launchyard.domain.config.keys import agent_schema
 from launchyard.domain.config.problem import HIDDEN, Marked, Severity
-from launchyard.domain.config.schema import Block, Field, Kind, KnownTypes
+from launchyard.domain.config.schema import Block, Field, Kind, KnownTypes, variables
 from launchyard.domain.config.suggest import did_you_mean
 from launchyard.domain.documents import Json, Path
 
@@ -78,7 +78,7 @@ def test_no_document_breaks_the_check(value: Json) -> None:
 @settings(deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from([n for p, e in SCHEMA.leaves() for n in (f"{p}", *e.env)]), st.text()
+        st.sampled_from([n for p, e in SCHEMA.leaves() for n in variables(p, e)]), st.text()
     ),
     st.dictionaries(st.text(max_size=10) | st.just("--queue") | st.just("--max-jobs"), SCALARS),
 )
