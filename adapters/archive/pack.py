@@ -67,7 +67,7 @@ def _walk(root: str, leave_out: Path) -> Iterator[_Entry]:
             rules = rules.entering(root, folder)
             names = sorted(p.name for p in Path(root, folder).iterdir())
         except OSError as e:
-            raise _unreadable(folder or root, e) from e
+            raise _unreadable(e.filename or folder, e) from e
         for name in names:
             path = f"{folder}/{name}" if folder else name
             member = _look(root, path)
@@ -81,11 +81,12 @@ def _walk(root: str, leave_out: Path) -> Iterator[_Entry]:
 def _stays(root: str, member: Member, rules: Ignores, leave_out: Path) -> bool:
     is_folder = member.kind is Kind.FOLDER
     path = Path(root, member.name)
-    return (
-        rules.leaves_out(member.name, is_folder=is_folder)
-        or (is_folder and is_environment(path))
-        or path.absolute() == leave_out
-    )
+    if rules.leaves_out(member.name, is_folder=is_folder) or path.absolute() == leave_out:
+        return True
+    try:
+        return is_folder and is_environment(path)
+    except OSError as e:
+        raise _unreadable(member.name, e) from e
 
 
 def _look(root: str, path: str) -> Member | None:

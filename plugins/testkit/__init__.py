@@ -1,0 +1,1 @@
+"""Conformance kits: one per port, for authors of plugins and for ourselves."""
