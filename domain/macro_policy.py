@@ -74,4 +74,9 @@ def looks_secret(name: str, value: str | None) -> bool:
     """Tell whether a variable looks like a credential, by its name or a URL with user data."""
     if any(fnmatchcase(name.upper(), pattern) for pattern in CREDENTIALS):
         return True
-    return value is not None and _USER_DATA.search(value) is not None
+    return value is not None and has_user_data(value)
+
+
+def has_user_data(text: str) -> bool:
+    """Tell whether a URL in *text* holds a user or a password."""
+    return _USER_DATA.search(text) is not None

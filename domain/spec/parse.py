@@ -124,7 +124,7 @@ def _spec(top: Reader) -> LaunchSpec:
         secrets=tuple(_secret(r) for r in top.readers("secrets")),
         requirements=_requirements(top),
         timeout_s=_timeout(top),
-        env=_env(top),
+        env=read_env(top),
         outputs=_outputs(top),
         extra=top.rest(),
     )
@@ -230,7 +230,7 @@ def _timeout(top: Reader) -> float | None:
     return value
 
 
-def _env(top: Reader) -> dict[str, str]:
+def read_env(top: Reader) -> dict[str, str]:
     """Take variables; numbers become text, because people write them without quotes."""
     found = {}
     for name, value in top.object("env").items():

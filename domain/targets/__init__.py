@@ -1,0 +1,1 @@
+"""What each target is asked to do: pure planning, one module per target."""
