@@ -245,9 +245,10 @@ class ReclaimAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A holder gives an attempt back. Before LAUNCHING it returns to its place in the queue;
+    """A holder gives an attempt back.
 
-    after it, it waits for an agent that reaches its scope, keeping its slot in the queue's limit.
+    Before LAUNCHING the item returns to its place in the queue; after it, it waits for an agent
+    that reaches its scope, without expiry, and keeps its slot in the queue's limit.
     """
 
     lease: LeaseRef
