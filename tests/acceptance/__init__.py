@@ -1,0 +1,1 @@
+"""User stories, told with the real programs."""

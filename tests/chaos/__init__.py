@@ -1,0 +1,1 @@
+"""Bad days, caused on purpose."""

@@ -1,0 +1,255 @@
+"""The real programs, started as processes, for acceptance and chaos tests.
+
+Everything waits for an event of the program (a readiness page, an item's event, a process's end),
+never for a fixed time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+PROGRAM = (sys.executable, "-m", "launchyard")
+ENTITY = "team"
+QUEUE = "main"
+LIMIT_S = 60.0
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def until(ready: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> None:
+    """Look until *ready*; fail naming *what* when the time is over."""
+    stop = time.monotonic() + limit_s
+    while not ready():
+        assert time.monotonic() < stop, f"{what}: not within {limit_s:.0f} s"
+        time.sleep(0.02)
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return this process's variables without ours, with *home* as every kind of home."""
+    ours = ("LAUNCHYARD", "WANDB", "XDG_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    homes = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+    return kept | {name: str(home) for name in homes}
+
+
+@dataclass
+class Program:
+    """One of our programs, with what it printed."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self.process.pid
+
+    def said(self) -> str:
+        """Return everything that it printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        self.process.kill()
+        self.process.wait()
+
+    def wait(self, limit_s: float = LIMIT_S) -> int:
+        """Wait for its end; return its exit code."""
+        return self.process.wait(limit_s)
+
+    def stop(self) -> int:
+        """End it in the regular way, by force only when that fails."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                return self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.process.wait()
+
+    def children(self) -> list[int]:
+        """Return the ids of its child processes that are still there."""
+        found: list[int] = []
+        for task in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            found += [int(pid) for pid in task.read_text().split()]
+        return found
+
+
+def start(
+    folder: Path, name: str, words: list[str], env: Mapping[str, str] | None = None
+) -> Program:
+    """Start `launchyard <words>` with its output in `<folder>/<name>.log`."""
+    log = folder / f"{name}.log"
+    variables = clean_environment(folder) | dict(env or {})
+    with log.open("ab") as out:
+        process = subprocess.Popen([*PROGRAM, *words], env=variables, stdout=out, stderr=out)
+    return Program(process, log)
+
+
+@dataclass
+class Yard:
+    """A server that can be killed and started again, and agents on its queue."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    server_words: tuple[str, ...] = ()
+    server: Program | None = None
+    agents: dict[str, Program] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    through: int = 0
+    session: requests.Session = field(default_factory=requests.Session)
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the administrator's key is kept."""
+        return self.folder / "admin.key"
+
+    def start_server(self, env: Mapping[str, str] | None = None) -> Program:
+        """Start the server and wait until it is ready."""
+        words = ["server", "--port", str(self.port), "--state-dir", str(self.folder / "server")]
+        words += ["--admin-key-file", str(self.key_file), *self.server_words]
+        self.server = program = start(self.folder, "server", words, env)
+        until(lambda: program.process.poll() is not None or self._ready(), "server")
+        assert program.process.poll() is None, program.said()
+        self.session.headers["Authorization"] = f"Bearer {self.key_file.read_text().strip()}"
+        return program
+
+    def _ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=2).ok and self.key_file.exists()
+        except requests.ConnectionError:
+            return False
+
+    def make_queue(self, **more: Any) -> None:
+        """Make the team and its queue."""
+        self.call("POST", "/entities", json={"name": ENTITY, "kind": "team"})
+        queue = {"name": QUEUE, "resource": "local-process", "config": {}} | more
+        self.call("POST", f"/entities/{ENTITY}/queues", json=queue)
+
+    def start_agent(
+        self, name: str = "agent", jobs: int = 8, env: Mapping[str, str] | None = None
+    ) -> Program:
+        """Start an agent; its state folder is kept between starts of the same name."""
+        port = self.through or self.port
+        words = ["agent", "-q", QUEUE, "-e", ENTITY, "-j", str(jobs), "--name", name]
+        words += ["--server", f"http://127.0.0.1:{port}", "--key-file", str(self.key_file)]
+        words += ["--state-dir", str(self.folder / name), "--operations-port", str(free_port())]
+        self.agents[name] = program = start(self.folder, name, words, {**self.env, **(env or {})})
+        return program
+
+    def call(self, method: str, path: str, **more: Any) -> Any:
+        """Call the REST interface; return the JSON answer."""
+        answer = self.session.request(method, f"{self.url}/api/v1{path}", timeout=70, **more)
+        assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def submit(self, *argv: str, **more: Any) -> str:
+        """Put a command on the queue; return the item's id."""
+        spec = {"project": "p", "overrides": {"entry_point": list(argv)}} | more
+        path = f"/entities/{ENTITY}/queues/{QUEUE}/items"
+        return str(self.call("POST", path, json={"spec": spec})["id"])
+
+    def item(self, item: str) -> dict[str, Any]:
+        """Return an item's view."""
+        return dict(self.call("GET", f"/items/{item}"))
+
+    def wait_for(
+        self, item: str, seen: Callable[[dict[str, Any]], bool], limit_s: float = LIMIT_S
+    ) -> dict[str, Any]:
+        """Follow an item's events until *seen* is true of it; return it then.
+
+        A server that goes away meanwhile is asked again.
+        """
+        stop = time.monotonic() + limit_s
+        view: dict[str, Any] = {}
+        while time.monotonic() < stop:
+            try:
+                for view in self._events(item, stop - time.monotonic()):
+                    if seen(view):
+                        return view
+            except requests.RequestException:
+                until(self._ready, "server", max(stop - time.monotonic(), 0.1))
+        pytest_fail = f"{item} stays {view.get('state')}/{view.get('attempt_state')}: {view}"
+        raise AssertionError(pytest_fail)
+
+    def _events(self, item: str, limit_s: float) -> Iterator[dict[str, Any]]:
+        url = f"{self.url}/api/v1/items/{item}/events"
+        with self.session.get(url, stream=True, timeout=max(limit_s, 0.1)) as stream:
+            stream.raise_for_status()
+            for line in stream.iter_lines(chunk_size=1):
+                if line.startswith(b"data:"):
+                    yield dict(json.loads(line[5:]))
+
+    def wait_done(self, item: str, limit_s: float = LIMIT_S) -> dict[str, Any]:
+        """Wait for an item's end."""
+        return self.wait_for(item, lambda view: view["state"] == "done", limit_s)
+
+    def wait_running(self, item: str, limit_s: float = LIMIT_S) -> dict[str, Any]:
+        """Wait until an item runs (or is over)."""
+        return self.wait_for(
+            item, lambda v: v["attempt_state"] == "running" or v["state"] == "done", limit_s
+        )
+
+    def log_of(self, item: str) -> str:
+        """Return the job's log, once it is complete."""
+        self.wait_for(item, lambda view: bool(view["logs_complete"]))
+        url = f"{self.url}/api/v1/items/{item}/logs"
+        return self.session.get(url, timeout=30).content.decode()
+
+    def close(self) -> None:
+        """Stop everything."""
+        for program in self.agents.values():
+            program.stop()
+        if self.server:
+            self.server.stop()
+
+
+@contextlib.contextmanager
+def yard(folder: Path, *server_words: str) -> Iterator[Yard]:
+    """Run a server with an empty queue; agents are started by the test."""
+    made = Yard(folder, server_words=server_words)
+    try:
+        made.start_server()
+        made.make_queue()
+        yield made
+    finally:
+        made.close()
+
+
+def once(marker: Path, seconds: str = "0") -> tuple[str, ...]:
+    """Return a command that adds one line to *marker* when it begins and one when it ends."""
+    script = f'echo begun >>"{marker}"; sleep {seconds}; echo ended >>"{marker}"'
+    return ("/bin/sh", "-c", script)
+
+
+def ran_once(marker: Path) -> bool:
+    """Tell whether the job of `once` ran exactly once, to its end."""
+    return marker.exists() and marker.read_text() == "begun\nended\n"
