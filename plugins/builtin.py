@@ -1,0 +1,14 @@
+"""The plugins in the box, which register as anyone's do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Final
+
+from launchyard.plugins import builtin_sources
+
+MODULES: Final[Mapping[str, ModuleType]] = {
+    "sources": builtin_sources,
+}
+"""The built-in plugins by the names under which they can be denied."""
