@@ -1,0 +1,177 @@
+"""What a submit does: judge a launch against its queue and say what to put there.
+
+The item keeps the launch's own words and the queue's configuration as it was; they are put
+together again by the agent (`domain.macros.compose`). Here the result is only looked at, so that
+whoever submits hears of a mistake at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from launchyard.domain.config.problem import DocumentError, Problem, Severity
+from launchyard.domain.documents import Json, copy_json
+from launchyard.domain.macros import compose, plain
+from launchyard.domain.merge import check_pattern, merge_patch, refused, without_top_nulls
+from launchyard.domain.spec import (
+    LaunchSpec,
+    parse_spec,
+    split_api_key,
+    suspicious_keys,
+    to_document,
+)
+from launchyard.domain.targets import local_config
+
+WANDB_KEY: Final = "WANDB_API_KEY"
+"""The secret that a spec's `_wandb_api_key` becomes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRules:
+    """What a server knows of a target: paths that only the owner sets, and how to check."""
+
+    protected: tuple[str, ...]
+    check: Callable[[Json], Sequence[Problem]]
+
+
+def known_targets() -> Mapping[str, TargetRules]:
+    """Return the targets whose configuration a server can check by itself."""
+    local = TargetRules(
+        protected=local_config.PROTECTED,
+        check=lambda config: local_config.read_settings(config)[1],
+    )
+    return {local_config.TYPE: local}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRules:
+    """What a launch is judged by: its queue as it stands, and the rules of the queue's target."""
+
+    resource: str
+    config: Json
+    overridable: tuple[str, ...] | None = None
+    target: TargetRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What goes on the queue; `merged` is what the target will get, macros still in it."""
+
+    spec: LaunchSpec
+    document: dict[str, Json]
+    merged: Json
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    warnings: tuple[Problem, ...] = ()
+
+
+def judge(document: Json, queue: QueueRules) -> Submission:
+    """Return what *document* would put on *queue*.
+
+    Raises:
+        DocumentError: with every reason why it may not, each with its path.
+    """
+    if isinstance(document, dict):
+        document = without_top_nulls(document)
+    spec, wandb_key = split_api_key(parse_spec(document))
+    problems = [*_foreign_resource(spec, queue), *_secrets(spec)]
+    spec = replace(spec, resource=queue.resource)
+    overrides = overrides_of(spec)
+    problems += _refusals(spec, overrides, queue)
+    merged = plain(compose(queue.config, overrides))
+    if queue.target is not None and not problems:
+        problems += queue.target.check(merged)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise DocumentError(problems)
+    return Submission(
+        spec=spec,
+        document=to_document(spec),
+        merged=merged,
+        secrets={WANDB_KEY: wandb_key} if wandb_key else {},
+        warnings=(*problems, *suspicious_keys(spec)),
+    )
+
+
+def overrides_of(spec: LaunchSpec) -> dict[str, Json]:
+    """Return what *spec* lays over its queue's configuration: its arguments and variables."""
+    own = spec.resource_args.get(spec.resource)
+    overrides = copy_json(own) if isinstance(own, dict) else {}
+    variables: Json = {"env": dict(spec.env)}
+    merged = merge_patch(overrides, variables) if spec.env else overrides
+    return merged if isinstance(merged, dict) else {}
+
+
+def check_queue(queue: QueueRules) -> tuple[Problem, ...]:
+    """Return all that is wrong with a queue as its owner describes it."""
+    problems = [
+        Problem(path=("overridable", index), message=wrong)
+        for index, pattern in enumerate(queue.overridable or ())
+        if (wrong := check_pattern(pattern)) is not None
+    ]
+    if not isinstance(queue.config, dict):
+        problems.append(Problem(path=("config",), message="must be an object"))
+    elif queue.target is not None:
+        problems += queue.target.check(queue.config)
+    return tuple(problems)
+
+
+def unwrapped(config: Json, resource: str) -> Json:
+    """Return a queue's configuration without the `resource_args.<resource>` around it, if any.
+
+    W&B writes it wrapped, because there one document may speak to several targets.
+    """
+    inner = config.get("resource_args") if isinstance(config, dict) and len(config) == 1 else None
+    if isinstance(inner, dict) and set(inner) <= {resource}:
+        return inner.get(resource) or {}
+    return {} if config is None else config
+
+
+def _foreign_resource(spec: LaunchSpec, queue: QueueRules) -> list[Problem]:
+    others = [key for key in spec.resource_args if key != queue.resource]
+    problems = [
+        Problem(
+            path=("resource_args", key),
+            message=f"this queue's target is {queue.resource}, so nothing reads it",
+            severity=Severity.WARNING,
+        )
+        for key in others
+    ]
+    if spec.resource not in {"", queue.resource}:
+        message = f"is {spec.resource}, but this queue's target is {queue.resource}"
+        hint = "leave it out, or choose another queue"
+        problems.append(Problem(path=("resource",), message=message, hint=hint))
+    return problems
+
+
+def _secrets(spec: LaunchSpec) -> list[Problem]:
+    """Refuse named secrets: without a value the job would run and fail late."""
+    hint = "give the value to the agent's machine instead, and read it there"
+    return [
+        Problem(
+            path=("secrets", index),
+            message=f"this server keeps no secret `{secret.source.removeprefix('secret:')}`",
+            hint=hint,
+        )
+        for index, secret in enumerate(spec.secrets)
+    ]
+
+
+def _refusals(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> list[Problem]:
+    protected = queue.target.protected if queue.target else ()
+    found = refused(queue.config, overrides, queue.overridable, protected)
+    return [
+        Problem(
+            path=(
+                *(() if one.path[0] == "env" and spec.env else _root(queue)),
+                *one.path,
+            ),
+            message=str(one),
+            hint="ask the queue's owner, or leave it out",
+        )
+        for one in found
+    ]
+
+
+def _root(queue: QueueRules) -> tuple[str, str]:
+    return ("resource_args", queue.resource)

@@ -1,0 +1,133 @@
+"""Why an item waits: exactly one reason, a sentence for people, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from launchyard.domain.item import ItemState
+
+NO_LIMIT = -1
+"""What an agent says that takes any number of jobs."""
+
+
+class WaitReason(StrEnum):
+    """The first thing that has to change before the item moves on."""
+
+    CANCELLING = "cancelling"
+    QUEUE_PAUSED = "queue_paused"
+    NO_AGENT = "no_agent"
+    AGENT_AWAY = "agent_away"
+    AGENT_DRAINING = "agent_draining"
+    QUEUE_LIMIT = "queue_limit"
+    AGENT_FULL = "agent_full"
+    BEHIND_OTHERS = "behind_others"
+    NEXT = "next"
+    NOT_WAITING = "not_waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFacts:
+    """What matters of an agent that takes from the item's queue."""
+
+    name: str
+    online: bool
+    draining: bool
+    active: int
+    max_jobs: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is there and takes new work at all."""
+        return self.online and not self.draining
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it takes one more job now."""
+        return self.max_jobs == NO_LIMIT or self.active < self.max_jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is known of an item, its queue and the queue's agents.
+
+    `position` is 1 for the item that is claimed next; `active` counts the queue's items between
+    claim and end; `holder` is the name of the agent that has the item, or empty.
+    """
+
+    state: ItemState
+    queue: str
+    position: int = 1
+    cancel: bool = False
+    holder: str = ""
+    paused: bool = False
+    limit: int | None = None
+    active: int = 0
+    agents: tuple[AgentFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """The answer: `position` is 0 for an item that is not in line."""
+
+    reason: WaitReason
+    text: str
+    position: int = 0
+
+
+def why(situation: Situation) -> Why:
+    """Return the one reason why the item is where it is."""
+    if situation.state is ItemState.QUEUED:
+        reason, text = _in_line(situation)
+        return Why(reason=reason, text=text, position=situation.position)
+    reason, text = _out_of_line(situation)
+    return Why(reason=reason, text=text)
+
+
+def _out_of_line(now: Situation) -> tuple[WaitReason, str]:
+    holder = f"agent {now.holder}" if now.holder else "an agent"
+    if now.state is ItemState.DONE:
+        return WaitReason.NOT_WAITING, "The item is done."
+    if now.cancel:
+        return WaitReason.CANCELLING, f"It is being cancelled; {holder} has to confirm its end."
+    if not now.holder:
+        text = "Its agent is gone. An agent that reaches the place where it runs takes it over."
+        return WaitReason.AGENT_AWAY, f"{text} Start that agent again."
+    return WaitReason.NOT_WAITING, f"It does not wait: {holder} works on it."
+
+
+def _in_line(now: Situation) -> tuple[WaitReason, str]:
+    ready = [agent for agent in now.agents if agent.ready]
+    if now.paused:
+        resume = f"`launchyard queue resume {now.queue}` lets it go on."
+        return WaitReason.QUEUE_PAUSED, f"Queue {now.queue} is paused; {resume}"
+    if not ready:
+        return _nobody(now)
+    if now.limit is not None and now.active >= now.limit:
+        text = f"Queue {now.queue} runs at most {now.limit} at a time and {now.active} are active."
+        return WaitReason.QUEUE_LIMIT, f"{text} Wait for one to end, or raise the queue's limit."
+    if not any(agent.has_room for agent in ready):
+        return _full(ready)
+    if now.position > 1:
+        ahead = now.position - 1
+        text = f"{ahead} item{'s' * (ahead > 1)} of queue {now.queue} will be claimed before it."
+        return WaitReason.BEHIND_OTHERS, text
+    return WaitReason.NEXT, "It is next: an agent with room claims it any moment."
+
+
+def _nobody(now: Situation) -> tuple[WaitReason, str]:
+    draining = [agent.name for agent in now.agents if agent.online]
+    start = f"Start one: `launchyard agent -q {now.queue}`."
+    if draining:
+        named = ", ".join(draining)
+        text = f"The agents of queue {now.queue} are draining and take nothing new ({named})."
+        return WaitReason.AGENT_DRAINING, f"{text} {start}"
+    away = ", ".join(agent.name for agent in now.agents)
+    seen = f" (known, but away: {away})" if away else ""
+    return WaitReason.NO_AGENT, f"No agent takes from queue {now.queue} now{seen}. {start}"
+
+
+def _full(ready: list[AgentFacts]) -> tuple[WaitReason, str]:
+    room = ", ".join(f"{agent.name}: {agent.active} of {agent.max_jobs}" for agent in ready)
+    text = f"Every agent runs as many jobs as it may ({room})."
+    return WaitReason.AGENT_FULL, f"{text} Wait, start another, or raise its `max_jobs`."

@@ -1,0 +1,115 @@
+"""What a submit puts on a queue, and what it refuses with which path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from launchyard.domain.config.problem import DocumentError
+from launchyard.domain.documents import Json, dotted
+from launchyard.domain.spec import parse_spec
+from launchyard.domain.submission import (
+    QueueRules,
+    check_queue,
+    judge,
+    known_targets,
+    unwrapped,
+)
+
+LOCAL = "local-process"
+QUEUE = QueueRules(
+    resource=LOCAL, config={"env": {"A": "1"}, "timeout": "1h"}, target=known_targets()[LOCAL]
+)
+SPEC: dict[str, Json] = {"overrides": {"entry_point": ["true"]}}
+KEY = "k" * 40
+
+
+def refusals(document: Json, queue: QueueRules = QUEUE) -> list[str]:
+    """Return the paths of all that is wrong."""
+    with pytest.raises(DocumentError) as caught:
+        judge(document, queue)
+    return [dotted(problem.path) for problem in caught.value.problems]
+
+
+def test_the_queue_gives_the_resource_and_overrides_are_merged() -> None:
+    """Arguments and variables of the launch lie over the queue's configuration."""
+    args: Json = {LOCAL: {"shell": True, "env": {"B": "2"}}}
+    done = judge({**SPEC, "resource_args": args, "env": {"C": "3"}}, QUEUE)
+    assert done.document["resource"] == LOCAL
+    env = {"A": "1", "B": "2", "C": "3"}
+    assert done.merged == {"env": env, "timeout": "1h", "shell": True}
+
+
+def test_what_is_stored_is_the_launch_alone() -> None:
+    """The queue's configuration is not mixed into the spec; the agent puts them together."""
+    done = judge({**SPEC, "env": {"C": "3"}}, QUEUE)
+    assert done.document["env"] == {"C": "3"}
+    assert parse_spec(done.document) == done.spec
+
+
+def test_nulls_at_the_top_are_no_words() -> None:
+    """Stock clients send `docker: null`."""
+    assert judge({**SPEC, "docker": None, "resource": None}, QUEUE).document == (
+        judge(SPEC, QUEUE).document
+    )
+
+
+def test_a_wandb_key_becomes_a_secret() -> None:
+    """It is in neither the stored document nor any repr."""
+    done = judge({**SPEC, "_wandb_api_key": KEY}, QUEUE)
+    assert done.secrets == {"WANDB_API_KEY": KEY}
+    assert KEY not in repr(done)
+    assert KEY not in str(done.document)
+
+
+@pytest.mark.parametrize(
+    ("change", "paths"),
+    [
+        ({"resource": "kubernetes"}, ["resource"]),
+        ({"overrides": {}}, ["overrides.entry_point"]),
+        ({"resource_args": {LOCAL: {"timeout": "9h"}}}, [f"resource_args.{LOCAL}.timeout"]),
+        ({"resource_args": {LOCAL: {"timeout": None}}}, [f"resource_args.{LOCAL}.timeout"]),
+        ({"resource_args": {LOCAL: {"shel": True}}}, [f"resource_args.{LOCAL}.shel"]),
+        ({"secrets": [{"env": "HF", "from": "secret:hf"}]}, ["secrets[0]"]),
+    ],
+)
+def test_a_refusal_names_its_path(change: dict[str, Json], paths: list[str]) -> None:
+    """The submitter sees which words to change."""
+    assert refusals({**SPEC, **change}) == paths
+
+
+def test_overridable_is_a_queue_s_own_list() -> None:
+    """With a list only what it names may change, variables included."""
+    queue = replace(QUEUE, overridable=("env.B", "timeout"))
+    args: Json = {LOCAL: {"timeout": "2h"}}
+    assert judge({**SPEC, "resource_args": args, "env": {"B": "2"}}, queue).merged
+    assert refusals({**SPEC, "env": {"C": "3"}}, queue) == ["env.C"]
+
+
+def test_a_target_that_the_server_does_not_know_is_not_checked() -> None:
+    """An agent's plugin may know it."""
+    queue = QueueRules(resource="slurm", config={"partition": "a"})
+    done = judge({**SPEC, "resource_args": {"slurm": {"partition": "b"}}}, queue)
+    assert done.merged == {"partition": "b"}
+
+
+def test_arguments_of_another_target_are_a_warning() -> None:
+    """A spec may be written for several queues."""
+    done = judge({**SPEC, "resource_args": {"kubernetes": {}}}, QUEUE)
+    assert [dotted(warning.path) for warning in done.warnings] == ["resource_args.kubernetes"]
+
+
+def test_a_queue_is_checked_too() -> None:
+    """Patterns and configuration, each problem with its path."""
+    queue = replace(QUEUE, config={"nice": 99}, overridable=("a", "..b"))
+    paths = [dotted(problem.path) for problem in check_queue(queue)]
+    assert paths == ["overridable[1]", f"resource_args.{LOCAL}.nice"]
+    assert check_queue(replace(QUEUE, config=["a"]))[0].path == ("config",)
+
+
+def test_a_wrapped_configuration_is_unwrapped() -> None:
+    """As W&B writes it; anything else stays as it is."""
+    assert unwrapped({"resource_args": {LOCAL: {"nice": 1}}}, LOCAL) == {"nice": 1}
+    assert unwrapped({"resource_args": {"other": {}}}, LOCAL) == {"resource_args": {"other": {}}}
+    assert unwrapped(None, LOCAL) == {}
