@@ -1,0 +1,1 @@
+"""Our own server, reached over its REST interface: for agents and for people."""
