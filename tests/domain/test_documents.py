@@ -1,0 +1,30 @@
+"""Documents and places in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from launchyard.domain.documents import as_object, copy_json, dotted
+
+
+def test_a_path_reads_as_people_write_it() -> None:
+    """Keys by dots, positions in brackets."""
+    assert dotted(("builder", "kaniko-config", "containers", 0, "args")) == (
+        "builder.kaniko-config.containers[0].args"
+    )
+
+
+def test_a_copy_shares_nothing() -> None:
+    """Changing the copy leaves the original as it was."""
+    original = {"a": [{"b": 1}]}
+    copied = copy_json(original)  # type: ignore[arg-type]
+    assert copied == original
+    copied["a"][0]["b"] = 2  # type: ignore[index, call-overload]
+    assert original == {"a": [{"b": 1}]}
+
+
+def test_null_is_an_empty_object_and_a_list_is_none() -> None:
+    """Stock clients send nulls where objects belong."""
+    assert as_object(None) == {}
+    with pytest.raises(TypeError, match="list"):
+        as_object([])
