@@ -1,0 +1,1 @@
+"""Numbers for Prometheus: counting them, merging those of several processes, showing them."""
