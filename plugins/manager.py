@@ -45,6 +45,7 @@ class _Row:
     origin: str
     version: str = ""
     state: str = "on"
+    hooks: pluggy.PluginManager | None = None
     brings: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -62,8 +63,6 @@ class Plugins:
         self._told = told
         self._faults: list[Fault] = []
         self._rows: list[_Row] = []
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(specs)
         for name, module in builtin.MODULES.items():
             self._admit(_Row(name=name, origin="built-in"), partial(_given, module))
         for point in entry_points(group=PROJECT):
@@ -119,22 +118,9 @@ class Plugins:
         try:
             plugin = call_within(self._rules.limit_s, f"plugin-{row.name}", load)
             check_api(plugin)
-            self._register(row, plugin)
+            row.hooks = _registered(row.name, plugin)
         except StrangerError as e:
             self._switch_off(row, "", str(e))
-
-    def _register(self, row: _Row, plugin: object) -> None:
-        """Give *plugin* to pluggy; its hooks have to be ours, spelt and shaped as ours."""
-        try:
-            self._manager.register(plugin, row.name)
-            check_hooks(self._manager, plugin)
-            self._manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as e:
-            self._manager.unregister(plugin)
-            raise StrangerError(f"does not fit the hooks: {str(e).splitlines()[0]}") from e
-        except StrangerError:
-            self._manager.unregister(plugin)
-            raise
 
     def _gather(self, hook: str, kind: type[P]) -> Mapping[str, P]:
         """Ask every plugin for its providers; of two with one name the first stays."""
@@ -153,17 +139,11 @@ class Plugins:
 
     def _ask(self, row: _Row, hook: str) -> Iterable[object]:
         """Return what one plugin answers to *hook*; one that fails is switched off."""
-        caller = getattr(self._manager.hook, hook)
-        calls = [i.function for i in caller.get_hookimpls() if i.plugin_name == row.name]
+        if row.hooks is None or row.state != "on":
+            return ()
+        call = partial(_answers, row.hooks, hook)
         try:
-            return [
-                provider
-                for call in calls
-                if row.state == "on"
-                for provider in call_within(
-                    self._rules.limit_s, f"plugin-{row.name}", partial(_listed, call)
-                )
-            ]
+            return call_within(self._rules.limit_s, f"plugin-{row.name}", call)
         except StrangerError as e:
             self._switch_off(row, hook, str(e))
             return ()
@@ -203,9 +183,22 @@ def _given(plugin: object) -> object:
     return plugin
 
 
-def _listed(call: Callable[[], Iterable[object]]) -> list[object]:
-    """Return all that *call* gives; generators do their work in here, too."""
-    return list(call())
+def _registered(name: str, plugin: object) -> pluggy.PluginManager:
+    """Return *plugin*'s hooks in a manager of its own, so that no half-registered one lingers."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(specs)
+    try:
+        manager.register(plugin, name)
+        check_hooks(manager, plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as e:
+        raise StrangerError(f"does not fit the hooks: {str(e).splitlines()[-1]}") from e
+    return manager
+
+
+def _answers(hooks: pluggy.PluginManager, hook: str) -> list[object]:
+    """Return all that a plugin's *hook* gives; generators do their work in here, too."""
+    return [provider for answer in getattr(hooks.hook, hook)() for provider in answer]
 
 
 def _union(known: tuple[str, ...], found: Iterable[str]) -> tuple[str, ...]:
