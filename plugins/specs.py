@@ -16,6 +16,7 @@ from launchyard.plugins import hookspec
 from launchyard.ports.builder import Builder
 from launchyard.ports.runner import Runner
 from launchyard.ports.source import SourceFetcher
+from launchyard.ports.target import HostSpec, Target
 
 P_co = TypeVar("P_co", covariant=True)
 
@@ -53,8 +54,30 @@ class Provider(Generic[P_co]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a target is told in the agent's main process.
+
+    `host` is the worker process that will make the runner, with the same `place`. `server` is the
+    address that jobs may report to. No `run_s` means no limit.
+    """
+
+    place: Place
+    host: HostSpec
+    server: str = ""
+    macro_env: tuple[str, ...] = ()
+    run_s: float | None = None
+    grace_s: float = 10.0
+    log_quota_b: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetProvider(Provider[Runner]):
-    """A kind of compute: how its runner is made."""
+    """A kind of compute: `make` gives its runner, in a worker process of its own.
+
+    `target` gives what the main process knows of it; it imports no SDK and reaches for nothing.
+    """
+
+    target: Callable[[Setting], Target]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
