@@ -1,0 +1,1 @@
+"""The server's memory in a relational database."""

@@ -1,0 +1,125 @@
+"""What happens to one item's row when it loses its holder, ends, or gets a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+
+from launchyard.adapters.sql.database import Row
+from launchyard.adapters.sql.file_tables import log_sources
+from launchyard.adapters.sql.part import Part
+from launchyard.adapters.sql.rows import GRANT, grant, times
+from launchyard.adapters.sql.tables import agents, items, secrets
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import ItemGrant
+from launchyard.domain.expiry import Fate, fate
+from launchyard.domain.item import ItemState, move
+from launchyard.domain.reason import Reason
+
+SET_ITEM = update(items).where(items.c.seq == bindparam("b_seq"))
+TOUCH = (
+    update(agents)
+    .where(agents.c.n == bindparam("b_n"))
+    .values(leases_version=agents.c.leases_version + 1)
+)
+GRANT_BY_SEQ = GRANT.where(items.c.seq == bindparam("seq"))
+GRANT_BY_ID = GRANT.where(items.c.id == bindparam("id"))
+_SECRETS = select(secrets).where(secrets.c.item_seq == bindparam("seq"))
+_FORGET = delete(secrets).where(secrets.c.item_seq == bindparam("b_seq"))
+CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
+    log_sources.c.item_seq == bindparam("seq"), log_sources.c.attempt == bindparam("attempt")
+)
+
+
+class Fates(Part):
+    """The moves of one item, each within a transaction that the caller holds."""
+
+    def _set(self, seq: int, **values: Any) -> None:
+        self._db.run(SET_ITEM, b_seq=seq, **values)
+
+    def _changed(self, agent_n: int | None) -> None:
+        """Make every store forget what it remembers of an agent's leases."""
+        if agent_n is not None:
+            self._db.run(TOUCH, b_n=agent_n)
+
+    def _fate(self, row: Row) -> Fate:
+        return fate(ItemState(row["state"]), cancel=bool(row["cancel"]))
+
+    def _drop(self, row: Row, *, released: bool = False) -> Fate:
+        """Take an item from its holder, whose token is worth nothing from here on."""
+        decided = self._fate(row)
+        match decided:
+            case Fate.REQUEUED:
+                self._requeue(row)
+            case Fate.OFFERED:
+                self._offer(row, released=released)
+            case Fate.CANCELLED:
+                self._finish_cancelled(row, row["detail"])
+        return decided
+
+    def _requeue(self, row: Row) -> None:
+        """Put an item back to its place in the queue: same order, same attempt."""
+        self._set(
+            row["seq"],
+            state=ItemState.QUEUED.value,
+            attempt_state=None,
+            holder_n=None,
+            config_n=None,
+            missed=0,
+            **self._next_token(row),
+        )
+
+    def _offer(self, row: Row, *, released: bool) -> None:
+        """Offer an item to whoever reaches its scope; a released one for as long as it takes."""
+        until = self._clock.now_ms() + round(self._settings.host_lost_s * 1000)
+        self._set(
+            row["seq"],
+            holder_n=None,
+            missed=0,
+            offered=1,
+            offered_until_ms=None if released else until,
+            **self._next_token(row),
+        )
+
+    def _finish_cancelled(self, row: Row, detail: str) -> None:
+        self._finish(
+            row, AttemptState.CANCELLED, reason=Reason.CANCELLED.value, detail=detail, cancel=1
+        )
+
+    def _finish(self, row: Row, end: AttemptState, **values: Any) -> None:
+        """End an item; the token stays, so that its last holder may still add notes."""
+        now = self._clock.now_ms()
+        state = move(ItemState(row["state"]), ItemState.DONE)
+        seen = ((end.value, now), (state.value, now))
+        self._set(
+            row["seq"],
+            **{
+                "state": state.value,
+                "attempt_state": end.value,
+                "holder_n": None,
+                "missed": 0,
+                "offered": 0,
+                "offered_until_ms": None,
+                "times": times(row, *seen),
+                **values,
+            },
+        )
+        if row["has_secrets"]:
+            self._db.run(_FORGET, b_seq=row["seq"])
+        self._changed(row["holder_n"])
+
+    def _hand_over(self, row: Row, agent_n: int) -> dict[str, Any]:
+        """Make an agent the holder, under a new token; return the columns that changed."""
+        changed = {"holder_n": agent_n, "agent_n": agent_n, **self._next_token(row)}
+        self._set(row["seq"], missed=0, offered=0, offered_until_ms=None, **changed)
+        return changed
+
+    def _grant(self, row: Row, changed: dict[str, Any]) -> ItemGrant:
+        """Return what the holder is told: the row, its secrets, and how far its logs are."""
+        seq = row["seq"]
+        cursors = self._db.rows(CURSORS, seq=seq, attempt=row["attempt"])
+        extra = {**changed, "log_cursors": {r["source"]: r["cursor"] for r in cursors}}
+        if row["has_secrets"]:
+            extra["secrets"] = {r["env"]: r["value"] for r in self._db.rows(_SECRETS, seq=seq)}
+        return grant(row, extra)

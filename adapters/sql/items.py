@@ -1,0 +1,183 @@
+"""Items, as submitters and readers use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, tuple_
+
+from launchyard.adapters.sql.agents import AGENTS_OF, agent_view
+from launchyard.adapters.sql.database import Row
+from launchyard.adapters.sql.directory import SqlDirectory
+from launchyard.adapters.sql.fates import Fates
+from launchyard.adapters.sql.rows import SHOWN, item_view
+from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, attempts, items, secrets
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.item import ItemState
+from launchyard.ports.store import (
+    ItemView,
+    NewItem,
+    QueueCounts,
+    Standing,
+    StoreError,
+    Trouble,
+)
+
+_SHOWN = SHOWN.where(items.c.id == bindparam("id"))
+_BY_KEY = select(items.c.id, items.c.body_digest).where(
+    items.c.entity_n == bindparam("entity_n"),
+    items.c.idempotency_key == bindparam("key"),
+    items.c.idempotency_key != "",
+)
+_ADD = items.insert().returning(items.c.seq)
+_ITEM = select(items).where(items.c.id == bindparam("id"))
+_IN_QUEUE = select(func.count()).where(items.c.queue_n == bindparam("queue_n"))
+COUNT_WAITING = _IN_QUEUE.where(WAITING)
+COUNT_ACTIVE = _IN_QUEUE.where(ACTIVE)
+COUNT_DONE = _IN_QUEUE.where(DONE)
+POSITION = COUNT_WAITING.where(
+    tuple_(items.c.priority, items.c.seq) <= tuple_(bindparam("priority"), bindparam("seq"))
+)
+OLDEST = (
+    select(items.c.enqueued_ms)
+    .where(items.c.queue_n == bindparam("queue_n"), WAITING)
+    .order_by(items.c.priority, items.c.seq)
+    .limit(1)
+)
+_ATTEMPTS = (
+    select(attempts).where(attempts.c.item_seq == bindparam("seq")).order_by(attempts.c.attempt)
+)
+
+
+class SqlItems(SqlDirectory, Fates):
+    """The `Items` part of the store."""
+
+    def enqueue(self, new: NewItem) -> tuple[ItemView, bool]:
+        try:
+            with self._db.write():
+                queue = self._queue_row(new.entity, new.queue)
+                known = self._same(queue["entity_n"], new)
+                if known:
+                    return self._shown(known), False
+                self._insert(queue, new)
+                return self._shown(new.id), True
+        except StoreError as e:
+            if self._db.is_duplicate(e):
+                raise StoreError(f"there is already an item {new.id!r}", Trouble.EXISTS) from None
+            raise
+
+    def _same(self, entity_n: int, new: NewItem) -> str:
+        """Return the item that was put there with the same key, if any."""
+        if not new.idempotency_key:
+            return ""
+        row = self._db.one(_BY_KEY, entity_n=entity_n, key=new.idempotency_key)
+        if row and row["body_digest"] != new.body_digest:
+            raise StoreError(
+                f"the idempotency key {new.idempotency_key!r} was used for another request,"
+                f" which is item {row['id']}; send the same request, or use a new key",
+                Trouble.CONFLICT,
+            )
+        return str(row["id"]) if row else ""
+
+    def _insert(self, queue: Row, new: NewItem) -> None:
+        now = self._clock.now_ms()
+        seq = self._db.number(
+            _ADD,
+            id=new.id,
+            entity_n=queue["entity_n"],
+            queue_n=queue["n"],
+            state=ItemState.QUEUED.value,
+            token_epoch=self._base.restore_epoch,
+            name=new.name,
+            submitter=new.submitter,
+            run_id=new.run_id,
+            idempotency_key=new.idempotency_key,
+            body_digest=new.body_digest,
+            has_secrets=int(bool(new.secrets)),
+            enqueued_ms=now,
+            times=json.dumps({ItemState.QUEUED.value: now}),
+            spec=json.dumps(new.spec),
+        )
+        rows = [{"item_seq": seq, "env": k, "value": v} for k, v in new.secrets.items()]
+        self._db.many(secrets.insert(), rows)
+
+    def _shown(self, item: str) -> ItemView:
+        row = self._db.one(_SHOWN, id=item)
+        if row is None:
+            raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
+        return item_view(row, whole=True)
+
+    def item(self, item: str) -> ItemView:
+        with self._db.read():
+            return self._shown(item)
+
+    def cancel(self, item: str, by: str) -> ItemView:
+        with self._db.write():
+            row = self._db.one(_ITEM, id=item)
+            if row is None:
+                raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
+            detail = f"cancelled by {by}" if by else ""
+            if row["state"] == ItemState.QUEUED:
+                self._finish_cancelled(row, detail)
+            elif row["state"] != ItemState.DONE and not row["cancel"]:
+                self._set(row["seq"], cancel=1, detail=detail)
+                self._changed(row["holder_n"])
+            return self._shown(item)
+
+    def attempts(self, item: str) -> Sequence[ItemView]:
+        with self._db.read():
+            now = self._shown(item)
+            rows = self._db.rows(_ATTEMPTS, seq=self._seq(item))
+        return [_earlier(now, row) for row in rows]
+
+    def standing(self, item: str) -> Standing:
+        with self._db.read():
+            view = self._shown(item)
+            row = self._db.rows(_ITEM, id=item)[0]
+            queue = self._queue_view(row["queue_n"])
+            agents = self._db.rows(AGENTS_OF, entity=view.entity)
+            place: dict[str, Any] = {"queue_n": row["queue_n"]}
+            waits = view.state is ItemState.QUEUED
+            position = {"priority": row["priority"], "seq": row["seq"], **place}
+            now = self._clock.now_ms()
+            return Standing(
+                item=view,
+                queue=queue,
+                position=self._db.number(POSITION, **position) if waits else 0,
+                active=self._db.number(COUNT_ACTIVE, **place),
+                agents=[
+                    found for a in agents if view.queue in (found := agent_view(a, now)).queues
+                ],
+            )
+
+    def counts(self, entity: str, queue: str) -> QueueCounts:
+        with self._db.read():
+            n = self._queue_row(entity, queue)["n"]
+            oldest = self._db.one(OLDEST, queue_n=n)
+            return QueueCounts(
+                waiting=self._db.number(COUNT_WAITING, queue_n=n),
+                active=self._db.number(COUNT_ACTIVE, queue_n=n),
+                done=self._db.number(COUNT_DONE, queue_n=n),
+                oldest_waiting_ms=oldest["enqueued_ms"] if oldest else None,
+            )
+
+
+def _earlier(now: ItemView, row: Row) -> ItemView:
+    """Return the item as it stood at the end of the attempt in *row*."""
+    return replace(
+        now,
+        attempt=row["attempt"],
+        state=ItemState.DONE,
+        attempt_state=AttemptState(row["attempt_state"]),
+        place_scope=row["place_scope"],
+        place_name=row["place_name"],
+        place_uid=row["place_uid"],
+        reason=row["reason"],
+        detail=row["detail"],
+        exit_code=row["exit_code"],
+        logs_complete=bool(row["logs_complete"]),
+        times_ms=json.loads(row["times"]),
+    )

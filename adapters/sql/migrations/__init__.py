@@ -1,0 +1,1 @@
+"""How the tables came to be; `schema` applies what is missing when a store is opened."""

@@ -1,0 +1,128 @@
+"""The scan that ends leases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy import bindparam, select, update
+
+from launchyard.adapters.sql.agents import SET_AGENT
+from launchyard.adapters.sql.part import Base
+from launchyard.adapters.sql.reports import SqlReports
+from launchyard.adapters.sql.rows import GRANT
+from launchyard.adapters.sql.tables import agents, items
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.expiry import Fate, next_look
+from launchyard.domain.lease import clock_jumped
+from launchyard.domain.reason import Reason
+from launchyard.ports.store import Expiry
+
+EXPIRED = (
+    select(agents.c.n)
+    .where(agents.c.lease_until_ms.is_not(None), agents.c.lease_until_ms <= bindparam("now"))
+    .order_by(agents.c.lease_until_ms)
+)
+HELD_SOME = (
+    GRANT.where(items.c.holder_n == bindparam("agent_n"))
+    .order_by(items.c.seq)
+    .limit(bindparam("most"))
+)
+FORGOTTEN = (
+    GRANT.where(items.c.offered_until_ms.is_not(None), items.c.offered_until_ms <= bindparam("now"))
+    .order_by(items.c.offered_until_ms)
+    .limit(bindparam("most"))
+)
+NEXT_LEASE = (
+    select(agents.c.lease_until_ms)
+    .where(agents.c.lease_until_ms.is_not(None))
+    .order_by(agents.c.lease_until_ms)
+    .limit(1)
+)
+NEXT_OFFER = (
+    select(items.c.offered_until_ms)
+    .where(items.c.offered_until_ms.is_not(None))
+    .order_by(items.c.offered_until_ms)
+    .limit(1)
+)
+_GRACE_LEASES = update(agents).where(agents.c.lease_until_ms.is_not(None))
+_GRACE_OFFERS = update(items).where(items.c.offered_until_ms.is_not(None))
+_LOST = f"no agent that reaches its scope came back in time ({Reason.HOST_LOST})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """When the last scan was, on both clocks, and when the next was due."""
+
+    wall_ms: int
+    boot_s: float
+    next_s: float
+
+
+class SqlScan(SqlReports):
+    """Expiry by this store's clock alone."""
+
+    def __init__(self, base: Base) -> None:
+        super().__init__(base)
+        self._look: _Look | None = None
+
+    def expire(self) -> Expiry:
+        now, boot = self._clock.now_ms(), self._clock.boottime()
+        with self._db.write():
+            if self._unheard(now, boot):
+                self._grace(now)
+            done = self._scan(now)
+        self._look = _Look(now, boot, done.next_s)
+        return done
+
+    def _unheard(self, now: int, boot: float) -> bool:
+        """Tell whether agents may have spoken without being heard since the last scan."""
+        look = self._look
+        if look is None:
+            return True
+        return clock_jumped((now - look.wall_ms) / 1000, boot - look.boot_s, look.next_s)
+
+    def _grace(self, now: int) -> None:
+        """Give every live lease, and every wait for a host, a full term from now."""
+        lost = now + round(self._settings.host_lost_s * 1000)
+        self._db.run(_GRACE_LEASES, lease_until_ms=self._lease_until(now))
+        self._db.run(_GRACE_OFFERS, offered_until_ms=lost)
+
+    def _scan(self, now: int) -> Expiry:
+        found = Expiry()
+        left = self._settings.scan_most
+        for agent in self._db.rows(EXPIRED, now=now):
+            if left > 0:
+                found, left = self._end_lease(agent["n"], found, left)
+        lost = self._db.rows(FORGOTTEN, now=now, most=max(left, 0))
+        for row in lost:
+            self._finish(row, AttemptState.LOST, reason=Reason.HOST_LOST.value, detail=_LOST)
+        woken = {f"{row['entity']}/{row['queue']}" for row in lost} | set(found.woken)
+        look = next_look(now, self._deadlines(), self._settings.ttl_s)
+        return replace(
+            found,
+            woken=tuple(sorted(woken)),
+            lost=len(lost),
+            next_s=look,
+        )
+
+    def _deadlines(self) -> list[int]:
+        """Return when the next lease ends, and the next wait for a host."""
+        lease, offer = self._db.one(NEXT_LEASE), self._db.one(NEXT_OFFER)
+        found = [lease["lease_until_ms"]] if lease else []
+        return [*found, offer["offered_until_ms"]] if offer else found
+
+    def _end_lease(self, agent_n: int, found: Expiry, left: int) -> tuple[Expiry, int]:
+        """Drop what an agent holds, as much as one scan may; its lease ends with the last."""
+        rows = self._db.rows(HELD_SOME, agent_n=agent_n, most=left)
+        fates = [self._drop(row) for row in rows]
+        if len(rows) < left:
+            self._db.run(SET_AGENT, b_n=agent_n, lease_until_ms=None)
+        self._changed(agent_n)
+        woken = {f"{row['entity']}/{row['queue']}" for row in rows} | set(found.woken)
+        counted = replace(
+            found,
+            woken=tuple(woken),
+            requeued=found.requeued + fates.count(Fate.REQUEUED),
+            offered=found.offered + fates.count(Fate.OFFERED),
+        )
+        return counted, left - len(rows)
