@@ -1,0 +1,84 @@
+"""The application: every topic's routes behind the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from launchyard.adapters.http.claims import ClaimRoutes
+from launchyard.adapters.http.commands import Told
+from launchyard.adapters.http.describe import openapi
+from launchyard.adapters.http.directory import DirectoryRoutes
+from launchyard.adapters.http.endpoint import Endpoint
+from launchyard.adapters.http.files import FileRoutes
+from launchyard.adapters.http.gate import Gate
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.items import ItemRoutes
+from launchyard.adapters.http.live import LiveRoutes
+from launchyard.adapters.http.meta import MetaRoutes
+from launchyard.adapters.http.problems import EXPECTED, answer
+from launchyard.adapters.http.queues import QueueRoutes
+from launchyard.adapters.http.services import Services
+from launchyard.adapters.http.work import WorkRoutes
+
+
+def make_app(services: Services) -> FastAPI:
+    """Return the server as an ASGI application; `app.state.house` ends its waits at a stop."""
+    house = House(services)
+    table = endpoints(house)
+    app = FastAPI(
+        title="Launchyard",
+        version=services.settings.version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        lifespan=_lifespan,
+    )
+    app.state.house = house
+    app.add_middleware(Gate, settings=services.settings, metrics=services.metrics)
+    for error in EXPECTED:
+        app.add_exception_handler(error, answer)
+    for one in table:
+        app.add_api_route(one.path, one.handler, methods=[one.method], response_model=None)
+    described = openapi(table, services.settings.version)
+
+    def schema() -> dict[str, Any]:
+        return described
+
+    app.openapi = schema  # type: ignore[method-assign]
+    return app
+
+
+def endpoints(house: House) -> Sequence[Endpoint]:
+    """Return the table of all routes."""
+    told = Told()
+    topics = (
+        MetaRoutes(house),
+        DirectoryRoutes(house),
+        QueueRoutes(house),
+        ItemRoutes(house),
+        LiveRoutes(house),
+        FileRoutes(house),
+        ClaimRoutes(house, told),
+        WorkRoutes(house, told),
+    )
+    return [one for topic in topics for one in topic.endpoints()]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Look after the leases while the server runs."""
+    house: House = app.state.house
+    keeper = asyncio.create_task(house.expire_for_ever())
+    try:
+        yield
+    finally:
+        house.close()
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+        house.stop_reading()

@@ -1,0 +1,140 @@
+"""The claim: an agent's long poll for work and commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from launchyard.adapters.http.bodies import answer_value, part, read_value
+from launchyard.adapters.http.commands import Told
+from launchyard.adapters.http.endpoint import Endpoint, Needs
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.shapes import Agents
+from launchyard.adapters.http.wake import Waiter
+from launchyard.adapters.http.work import authorise
+from launchyard.domain.exchange import ClaimAnswer, ClaimRequest
+from launchyard.domain.rights import Action
+from launchyard.ports.store import AgentView, StoreError, Trouble
+
+_CLIENT_GONE = 499
+_EMPTY = ClaimAnswer()
+
+
+class ClaimRoutes:
+    """Waiting for work, and what people ask of agents."""
+
+    def __init__(self, house: House, told: Told) -> None:
+        self._house = house
+        self._store, self._guard, self._waits = house.store, house.guard, house.waits
+        self._told = told
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return this topic's part of the table."""
+        return (
+            Endpoint(
+                method="POST",
+                path="/api/v1/agents/{agent}/claim",
+                handler=self.claim,
+                does="Wait for work and commands, up to `wait_s` (at most 60)",
+                needs=Needs.WORK,
+                takes=ClaimRequest,
+                gives=ClaimAnswer,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/v1/agents",
+                handler=self.agents,
+                does="List agents",
+                needs=Needs.READ,
+                gives=Agents,
+                query={"entity": "of this entity only"},
+            ),
+            Endpoint(
+                method="POST",
+                path="/api/v1/agents/{agent}/drain",
+                handler=self.drain,
+                does="Ask an agent to hand over what it has, and stop",
+                needs=Needs.MANAGE,
+                gives=AgentView,
+            ),
+        )
+
+    async def agents(self, request: Request) -> Response:
+        who = self._guard.principal(request)
+        entity = request.query_params.get("entity", "")
+        if entity:
+            self._guard.require(request, Action.READ, entity)
+        visible = self._guard.visible(who)
+        found = await self._house.read(lambda store: store.agents(entity))
+        shown = tuple(one for one in found if visible is None or one.entity in visible)
+        return answer_value(Agents(agents=shown))
+
+    async def drain(self, request: Request) -> Response:
+        agent = part(request, "agent")
+        who = self._guard.principal(request)
+        entity = self._guard.entity_of(agent)
+        if who.role_in(entity) is None:
+            raise StoreError(f"there is no agent {agent}", Trouble.NOT_FOUND)
+        self._guard.require(request, Action.MANAGE, entity)
+        view = self._store.ask_drain(agent)
+        self._waits.notify_agent(agent)
+        return answer_value(view)
+
+    async def claim(self, request: Request) -> Response:
+        wish = await read_value(request, ClaimRequest, self._house.settings.json_b)
+        entity = authorise(self._house, request, wish.caller)
+        queues = ((entity, queue) for queue in wish.queues)
+        waiter = Waiter(wish.caller.agent, wish.claim_id, queues, wish.free)
+        try:
+            return await self._turns(request, wish, waiter)
+        finally:
+            # Whatever ended this claim, others may want what it was woken for.
+            self._waits.pass_on(waiter)
+            self._waits.finish(waiter)
+
+    async def _turns(self, request: Request, wish: ClaimRequest, waiter: Waiter) -> Response:
+        """Claim; as long as there is nothing, wait for a wake-up and claim again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(max(wish.wait_s, 0), self._house.settings.longest_wait_s)
+        while True:
+            if await request.is_disconnected():
+                return Response(status_code=_CLIENT_GONE)
+            if waiter.ended:
+                return answer_value(_EMPTY)
+            answer = self._claim(wish, waiter)
+            left = until - loop.time()
+            if _says_something(answer) or left <= 0 or self._waits.closed:
+                return answer_value(answer)
+            await self._waits.wait(waiter, left)
+
+    def _claim(self, wish: ClaimRequest, waiter: Waiter) -> ClaimAnswer:
+        """Ask the store; from here to the next wait nothing else runs in this thread."""
+        answer = self._told.fresh(waiter.agent, self._store.claim(wish))
+        self._waits.begin(waiter)
+        for grant in (*answer.items, *answer.resolve):
+            self._guard.remember(grant.item, grant.entity, grant.queue)
+        if answer.items or answer.resolve:
+            self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
+        self._settle(waiter, answer)
+        return answer
+
+    @staticmethod
+    def _settle(waiter: Waiter, answer: ClaimAnswer) -> None:
+        """Keep of the wake-ups only what is left for others.
+
+        A claim that is not full has seen all that there is for it.
+        """
+        if len(answer.items) < waiter.free:
+            waiter.woken_for.clear()
+            return
+        taken = Counter((grant.entity, grant.queue) for grant in answer.items)
+        left = {queue: count - taken[queue] for queue, count in waiter.woken_for.items()}
+        waiter.woken_for = {queue: count for queue, count in left.items() if count > 0}
+
+
+def _says_something(answer: ClaimAnswer) -> bool:
+    return bool(answer.items or answer.resolve or answer.commands)

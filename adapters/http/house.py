@@ -1,0 +1,103 @@
+"""What all routes share: the services, who waits, who follows, who may, and a second thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from launchyard.adapters.http.guard import Guard
+from launchyard.adapters.http.services import Services
+from launchyard.adapters.http.topics import Topics
+from launchyard.adapters.http.wake import QueueKey, Waits
+from launchyard.domain.submission import QueueRules
+from launchyard.ports.families import LEASE_EXPIRATIONS
+from launchyard.ports.store import Expiry, Queue, Store
+
+_T = TypeVar("_T")
+_LOG: Final = logging.getLogger("launchyard.http")
+
+
+class House:
+    """One server. Its methods run in the event loop, save for what `read` is given."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.store = services.store
+        self.settings = services.settings
+        self.guard = Guard(services.store)
+        self.waits = Waits()
+        self.topics = Topics()
+        self._limited: dict[QueueKey, bool] = {}
+        self._reader: Store | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+
+    async def read(self, query: Callable[[Store], _T]) -> _T:
+        """Run a long query beside the event loop, on a connection of its own."""
+        if self._reader is None:
+            self._reader = self.store.reader()
+        reader = self._reader
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: query(reader))
+
+    def rules(self, queue: Queue) -> QueueRules:
+        """Return what launches on *queue* are judged by."""
+        return QueueRules(
+            resource=queue.resource,
+            config=queue.config,
+            overridable=queue.overridable,
+            target=self.services.targets.get(queue.resource),
+        )
+
+    def slot_freed(self, queue: QueueKey) -> None:
+        """Let the next item of a queue with a limit go, after one of its items ended."""
+        if queue not in self._limited:
+            self._limited[queue] = self.store.queue(*queue).limit is not None
+        if self._limited[queue]:
+            self.waits.notify(queue)
+
+    def queue_changed(self, queue: QueueKey) -> None:
+        """Forget what was known of a queue, and let waiting claims look at it again."""
+        self._limited.pop(queue, None)
+        self.waits.notify_all()
+
+    def items_changed(self, items: Iterable[str]) -> None:
+        """Tell followers."""
+        self.topics.publish_items(items)
+
+    async def expire_for_ever(self) -> None:
+        """Let the store look after its leases, as often as it wants to."""
+        while not self.waits.closed:
+            pause_s = 1.0
+            try:
+                expiry = self.store.expire()
+                self._note(expiry)
+                pause_s = max(expiry.next_s, 0.05)
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                # Leases that nobody looks after are worse than one more line in the log.
+                _LOG.exception("looking after the leases failed; trying again")
+            await asyncio.sleep(pause_s)
+
+    def _note(self, expiry: Expiry) -> None:
+        counts = {"requeued": expiry.requeued, "offered": expiry.offered, "lost": expiry.lost}
+        for result, count in counts.items():
+            if count:
+                labels = {"result": result}
+                self.services.metrics.count(LEASE_EXPIRATIONS, labels, count)
+        if expiry.woken or any(counts.values()):
+            self.waits.notify_all()
+            self.topics.publish_all()
+
+    def close(self) -> None:
+        """End long polls and streams at once; the database is closed by who opened it."""
+        self.waits.close()
+        self.topics.close()
+
+    def stop_reading(self) -> None:
+        """Wait for the second thread, and close its connection."""
+        self._thread.shutdown(cancel_futures=True)
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,237 @@
+"""Routes of items, as submitters and readers use them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import string
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from launchyard.adapters.http.bodies import (
+    answer_json,
+    answer_value,
+    fields,
+    part,
+    read_json,
+    whole,
+)
+from launchyard.adapters.http.directory import check_text
+from launchyard.adapters.http.endpoint import Endpoint, Needs
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import wrong
+from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
+from launchyard.adapters.http.situations import situation
+from launchyard.domain.documents import Json, dotted
+from launchyard.domain.ids import uuid7
+from launchyard.domain.naming import digest
+from launchyard.domain.rights import Action
+from launchyard.domain.submission import Submission, judge
+from launchyard.domain.why import Why, why
+from launchyard.domain.wire import from_json, to_json
+from launchyard.ports.families import QUEUE_ENQUEUED
+from launchyard.ports.store import ItemFilter, ItemView, NewItem, Queue
+
+_QUEUE: Final = "/api/v1/entities/{entity}/queues/{queue}"
+_ITEM: Final = "/api/v1/items/{item}"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_RUN_ID_LENGTH: Final = 8
+_MOST: Final = 500
+
+
+class ItemRoutes:
+    """Submitting, looking and cancelling."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._store, self._guard = house.store, house.guard
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return this topic's part of the table."""
+        return (
+            Endpoint(
+                method="POST",
+                path=f"{_QUEUE}/items",
+                handler=self.submit,
+                does="Put a launch on the queue; the header `Idempotency-Key` makes it repeatable",
+                needs=Needs.SUBMIT,
+                takes=NewLaunch,
+                gives=ItemView,
+                status=201,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{_QUEUE}/plan",
+                handler=self.plan,
+                does="Tell what would be put on the queue; changes nothing",
+                needs=Needs.SUBMIT,
+                takes=NewLaunch,
+                gives=Planned,
+            ),
+            Endpoint(
+                method="GET",
+                path="/api/v1/items",
+                handler=self.items,
+                does="List items, the newest first",
+                needs=Needs.READ,
+                gives=Items,
+                query={
+                    "entity": "of this entity only",
+                    "queue": "of this queue only",
+                    "state": "in these states, joined by commas",
+                    "before": "the id of the last one already seen",
+                    "most": f"how many, up to {_MOST}",
+                },
+            ),
+            Endpoint(
+                method="GET",
+                path=_ITEM,
+                handler=self.item,
+                does="Show an item, with its earlier attempts",
+                needs=Needs.READ,
+                gives=ItemView,
+            ),
+            Endpoint(
+                method="POST",
+                path=f"{_ITEM}/cancel",
+                handler=self.cancel,
+                does="Ask for an item's end; repeats are harmless",
+                needs=Needs.CANCEL,
+                gives=ItemView,
+            ),
+            Endpoint(
+                method="GET",
+                path=f"{_ITEM}/why",
+                handler=self.why,
+                does="Tell why an item waits",
+                needs=Needs.READ,
+                gives=Why,
+            ),
+        )
+
+    async def submit(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        who = self._guard.require_submit(request, entity)
+        key = request.headers.get("idempotency-key", "")
+        if key and not _KEY.fullmatch(key):
+            raise wrong("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+        body = await read_json(request, self._house.settings.json_b)
+        new = from_json(NewLaunch, body)
+        queue = self._store.queue(entity, name)
+        judged = self._judge(new, queue)
+        item = self._item(new, judged, queue)
+        item = replace(
+            item, submitter=who.user, idempotency_key=key, body_digest=digest([name, fields(body)])
+        )
+        view, is_new = self._store.enqueue(item)
+        self._count(queue, is_new=is_new)
+        if is_new:
+            self._guard.remember(view.id, entity, name)
+            self._house.waits.notify((entity, name))
+        return answer_value(view, 201 if is_new else 200)
+
+    async def plan(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        self._guard.require_submit(request, entity)
+        new = from_json(NewLaunch, await read_json(request, self._house.settings.json_b))
+        queue = self._store.queue(entity, name)
+        judged = self._judge(new, queue)
+        findings = tuple(
+            Finding(path=dotted(one.path), message=one.message, hint=one.hint)
+            for one in judged.warnings
+        )
+        return answer_value(
+            Planned(
+                entity=entity,
+                queue=name,
+                resource=queue.resource,
+                spec=judged.document,
+                config=judged.merged,
+                findings=findings,
+            )
+        )
+
+    async def items(self, request: Request) -> Response:
+        who = self._guard.principal(request)
+        wanted = _filter(request)
+        entities: tuple[str, ...] | None = (wanted.entity,)
+        if wanted.entity:
+            self._guard.require(request, Action.READ, wanted.entity)
+        else:
+            entities = self._guard.visible(who)
+        filters = (
+            [wanted]
+            if entities is None
+            else [replace(wanted, entity=entity) for entity in entities]
+        )
+        found = await self._house.read(
+            lambda store: [view for one in filters for view in store.items(one)]
+        )
+        found.sort(key=lambda view: view.id, reverse=True)
+        return answer_value(Items(items=tuple(found[: wanted.most])))
+
+    async def item(self, request: Request) -> Response:
+        item = part(request, "item")
+        self._guard.require_item(request, Action.READ, item)
+        document = fields(to_json(self._store.item(item)))
+        return answer_json(document | {"attempts": to_json(self._store.attempts(item))})
+
+    async def cancel(self, request: Request) -> Response:
+        item = part(request, "item")
+        whose = self._guard.require_item(request, Action.CANCEL, item)
+        view = self._store.cancel(item, whose.principal.user)
+        if view.agent:
+            self._house.waits.notify_agent(view.agent)
+        self._house.items_changed([item])
+        return answer_value(view)
+
+    async def why(self, request: Request) -> Response:
+        item = part(request, "item")
+        self._guard.require_item(request, Action.READ, item)
+        standing = await self._house.read(lambda store: store.standing(item))
+        return answer_value(why(situation(standing)))
+
+    def _judge(self, new: NewLaunch, queue: Queue) -> Submission:
+        check_text(new.name, "name")
+        return judge(new.spec, self._house.rules(queue))
+
+    def _item(self, new: NewLaunch, judged: Submission, queue: Queue) -> NewItem:
+        return NewItem(
+            id=uuid7(self._house.services.clock.now_ms(), os.urandom(10)),
+            entity=queue.entity,
+            queue=queue.name,
+            spec=judged.document,
+            name=new.name or judged.spec.name,
+            submitter="",
+            run_id=judged.spec.run_id or _run_id(),
+            body_digest="",
+            secrets=judged.secrets,
+        )
+
+    def _count(self, queue: Queue, *, is_new: bool) -> None:
+        dedup = "new" if is_new else "existing"
+        labels = {"entity": queue.entity, "queue": queue.name, "dedup": dedup}
+        self._house.services.metrics.count(QUEUE_ENQUEUED, labels)
+
+
+def _run_id() -> str:
+    alphabet = string.ascii_lowercase + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(_RUN_ID_LENGTH))
+
+
+def _filter(request: Request) -> ItemFilter:
+    query = request.query_params
+    states: Json = [word for word in query.get("state", "").split(",") if word]
+    document: Json = {
+        "entity": query.get("entity", ""),
+        "queue": query.get("queue", ""),
+        "states": states,
+        "before": query.get("before", ""),
+        "most": whole(request, "most", 50, 1, _MOST),
+    }
+    return from_json(ItemFilter, document)

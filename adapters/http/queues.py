@@ -1,0 +1,169 @@
+"""Routes of queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from launchyard.adapters.http.bodies import answer_json, fields, part, read_json
+from launchyard.adapters.http.directory import check_name
+from launchyard.adapters.http.endpoint import Endpoint, Needs
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import invalid, wrong
+from launchyard.adapters.http.shapes import NewQueue
+from launchyard.domain.documents import Json
+from launchyard.domain.rights import Action
+from launchyard.domain.submission import check_queue, unwrapped
+from launchyard.domain.wire import from_json, to_json
+from launchyard.ports.store import Queue, QueueChange
+
+_ALL: Final = "/api/v1/entities/{entity}/queues"
+_ONE: Final = "/api/v1/entities/{entity}/queues/{queue}"
+_MOST: Final = 1_000_000
+
+
+class QueueRoutes:
+    """Making, showing and changing queues."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._store, self._guard = house.store, house.guard
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return this topic's part of the table."""
+        return (
+            Endpoint(
+                method="GET",
+                path=_ALL,
+                handler=self.queues,
+                does="List an entity's queues, each with its counts",
+                needs=Needs.READ,
+                gives={"queues": [Queue]},
+            ),
+            Endpoint(
+                method="POST",
+                path=_ALL,
+                handler=self.add,
+                does="Make a queue; `config` is an object, or a text in YAML or JSON",
+                needs=Needs.MANAGE,
+                takes=NewQueue,
+                gives=Queue,
+                status=201,
+            ),
+            Endpoint(
+                method="GET",
+                path=_ONE,
+                handler=self.queue,
+                does="Show a queue with its counts",
+                needs=Needs.READ,
+                gives=Queue,
+            ),
+            Endpoint(
+                method="PATCH",
+                path=_ONE,
+                handler=self.change,
+                does="Set parts of a queue",
+                needs=Needs.MANAGE,
+                takes=QueueChange,
+                gives=Queue,
+            ),
+            Endpoint(
+                method="DELETE",
+                path=_ONE,
+                handler=self.delete,
+                does="Delete a queue on which nothing waits or runs",
+                needs=Needs.MANAGE,
+                status=204,
+            ),
+        )
+
+    async def queues(self, request: Request) -> Response:
+        entity = part(request, "entity")
+        self._guard.require(request, Action.READ, entity)
+        found = await self._house.read(
+            lambda store: [
+                (queue, store.counts(entity, queue.name)) for queue in store.queues(entity)
+            ]
+        )
+        return answer_json({"queues": [_with(queue, counts) for queue, counts in found]})
+
+    async def queue(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        self._guard.require(request, Action.READ, entity)
+        queue = self._store.queue(entity, name)
+        counts = await self._house.read(lambda store: store.counts(entity, name))
+        return answer_json(_with(queue, counts))
+
+    async def add(self, request: Request) -> Response:
+        entity = part(request, "entity")
+        self._guard.require(request, Action.MANAGE, entity)
+        new = from_json(NewQueue, await self._document(request))
+        check_name(new.name)
+        check_name(new.resource, "resource")
+        _check_limit(new.limit)
+        queue = Queue(
+            entity=entity,
+            name=new.name,
+            resource=new.resource,
+            config=unwrapped(new.config, new.resource),
+            overridable=new.overridable,
+            limit=new.limit,
+        )
+        self._check(queue)
+        made = self._store.add_queue(queue)
+        self._house.queue_changed((entity, new.name))
+        return answer_json(to_json(made), 201)
+
+    async def change(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        self._guard.require(request, Action.MANAGE, entity)
+        change = from_json(QueueChange, await self._document(request))
+        _check_limit(change.limit)
+        before = self._store.queue(entity, name)
+        if change.config is not None:
+            change = replace(change, config=unwrapped(change.config, before.resource))
+        self._check(
+            replace(
+                before,
+                config=before.config if change.config is None else change.config,
+                overridable=before.overridable
+                if change.overridable is None
+                else change.overridable,
+            )
+        )
+        queue = self._store.change_queue(entity, name, change)
+        self._house.queue_changed((entity, name))
+        return answer_json(to_json(queue))
+
+    async def delete(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        self._guard.require(request, Action.MANAGE, entity)
+        self._store.delete_queue(entity, name)
+        self._house.queue_changed((entity, name))
+        return Response(status_code=204)
+
+    async def _document(self, request: Request) -> dict[str, Json]:
+        """Return the body, its configuration read if it came as a text."""
+        document = fields(await read_json(request, self._house.settings.json_b))
+        config = document.get("config")
+        if isinstance(config, str):
+            document["config"] = self._house.services.read_text(config, "config").value or {}
+        return document
+
+    def _check(self, queue: Queue) -> None:
+        problems = check_queue(self._house.rules(queue))
+        if problems:
+            raise invalid(problems, f"queue {queue.name}")
+
+
+def _with(queue: Queue, counts: object) -> dict[str, Json]:
+    return {**fields(to_json(queue)), "counts": to_json(counts)}
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and not 0 <= limit <= _MOST:
+        raise wrong("limit", f"must be from 0 to {_MOST}, or be left out for none")

@@ -1,0 +1,212 @@
+"""What goes over REST and is no value of `domain` or `ports`: small bodies and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from launchyard.domain.documents import Json
+from launchyard.domain.exchange import Answer, Launching, Release, Report
+from launchyard.domain.rights import EntityKind, Role
+from launchyard.ports.store import AgentView, Entity, ItemView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """Which server this is."""
+
+    name: str
+    version: str
+    installation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """Who the key speaks for."""
+
+    user: str
+    roles: Mapping[str, Role]
+    everywhere: Role | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntity:
+    """A team or a person to be made."""
+
+    name: str
+    kind: EntityKind = EntityKind.TEAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entities:
+    """A list."""
+
+    entities: tuple[Entity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key to be made; no entity means everywhere."""
+
+    user: str
+    entity: str
+    role: Role
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyShown:
+    """A key without its text."""
+
+    id: str
+    user: str
+    entity: str
+    role: Role
+    label: str
+    created_ms: int
+    revoked_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyMade:
+    """A new key; its text is told this once."""
+
+    id: str
+    user: str
+    entity: str
+    role: Role
+    label: str
+    created_ms: int
+    revoked_ms: int | None
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """A list."""
+
+    keys: tuple[KeyShown, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewQueue:
+    """A queue to be made; `config` is an object, or a text in YAML or JSON."""
+
+    name: str
+    resource: str
+    config: Json = None
+    overridable: tuple[str, ...] | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLaunch:
+    """A launch for a queue."""
+
+    spec: Json
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A warning about a launch that is taken all the same."""
+
+    path: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What would be put on the queue."""
+
+    entity: str
+    queue: str
+    resource: str
+    spec: Json
+    config: Json
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """A list, the newest first."""
+
+    items: tuple[ItemView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agents:
+    """A list."""
+
+    agents: tuple[AgentView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputShown:
+    """A file that an attempt left, or a code archive."""
+
+    path: str
+    size_b: int
+    sha256: str
+    created_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """A list."""
+
+    outputs: tuple[OutputShown, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where a log's next chunk begins."""
+
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abort:
+    """Ends a waiting claim."""
+
+    epoch: int
+    claim_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """Says that an agent stops."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launchings:
+    """A batch."""
+
+    epoch: int
+    batch: tuple[Launching, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reports:
+    """A batch."""
+
+    epoch: int
+    batch: tuple[Report, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releases:
+    """A batch."""
+
+    epoch: int
+    batch: tuple[Release, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How each element of a batch was taken, in its order."""
+
+    answers: tuple[Answer, ...]

@@ -1,0 +1,33 @@
+"""From what the store knows of an item's standing to what the domain judges."""
+
+from __future__ import annotations
+
+from launchyard.domain.why import AgentFacts, Situation
+from launchyard.ports.store import Standing
+
+
+def situation(standing: Standing) -> Situation:
+    """Return what matters of *standing*; only agents that take from the queue count."""
+    item, queue = standing.item, standing.queue
+    agents = tuple(
+        AgentFacts(
+            name=agent.name,
+            online=agent.online,
+            draining=agent.draining,
+            active=agent.active,
+            max_jobs=agent.max_jobs,
+        )
+        for agent in standing.agents
+        if queue.name in agent.queues and agent.entity == queue.entity
+    )
+    return Situation(
+        state=item.state,
+        queue=queue.name,
+        position=standing.position,
+        cancel=item.cancel,
+        holder=item.agent_name,
+        paused=queue.paused,
+        limit=queue.limit,
+        active=standing.active,
+        agents=agents,
+    )

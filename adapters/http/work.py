@@ -1,0 +1,245 @@
+"""Routes that agents call: hello, heartbeats, batches, reclaim and goodbye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from launchyard.adapters.http.bodies import answer_value, part, read_value
+from launchyard.adapters.http.commands import Told
+from launchyard.adapters.http.endpoint import Endpoint, Needs
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import RefusalError, wrong
+from launchyard.adapters.http.shapes import (
+    Abort,
+    Answers,
+    Goodbye,
+    Launchings,
+    Releases,
+    Reports,
+)
+from launchyard.domain.attempt import ENDS
+from launchyard.domain.exchange import (
+    AgentGrant,
+    AgentHello,
+    Caller,
+    Heartbeat,
+    HeartbeatAnswer,
+    Reclaim,
+    ReclaimAnswer,
+    Verdict,
+)
+from launchyard.domain.rights import Action
+from launchyard.ports.store import StoreError
+
+_AGENT: Final = "/api/v1/agents/{agent}"
+
+
+class WorkRoutes:
+    """PROTOCOL sections 3, 4 and 11 over HTTP; waiting for work is in `claims`."""
+
+    def __init__(self, house: House, told: Told) -> None:
+        self._house = house
+        self._store, self._guard, self._told = house.store, house.guard, told
+        self._most_b = house.settings.json_b
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Return this topic's part of the table."""
+        work, post = Needs.WORK, "POST"
+        return (
+            Endpoint(
+                method=post,
+                path="/api/v1/agents",
+                handler=self.hello,
+                does="Register the start of an agent",
+                needs=work,
+                takes=AgentHello,
+                gives=AgentGrant,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/heartbeat",
+                handler=self.heartbeat,
+                does="Hold every lease that is listed",
+                needs=work,
+                takes=Heartbeat,
+                gives=HeartbeatAnswer,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/abort",
+                handler=self.abort,
+                does="End a waiting claim; what it was granted goes back",
+                needs=work,
+                takes=Abort,
+                status=204,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/launching",
+                handler=self.launching,
+                does="Make the fenced write before the first side effect",
+                needs=work,
+                takes=Launchings,
+                gives=Answers,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/reports",
+                handler=self.reports,
+                does="Hand over facts, in order per item",
+                needs=work,
+                takes=Reports,
+                gives=Answers,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/reclaim",
+                handler=self.reclaim,
+                does="Ask for an attempt back whose token went stale",
+                needs=work,
+                takes=Reclaim,
+                gives=ReclaimAnswer,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/release",
+                handler=self.release,
+                does="Give attempts back",
+                needs=work,
+                takes=Releases,
+                gives=Answers,
+            ),
+            Endpoint(
+                method=post,
+                path=f"{_AGENT}/goodbye",
+                handler=self.goodbye,
+                does="Say that the agent stops",
+                needs=work,
+                takes=Goodbye,
+                status=204,
+            ),
+        )
+
+    async def hello(self, request: Request) -> Response:
+        hello = await read_value(request, AgentHello, self._most_b)
+        self._guard.require(request, Action.WORK, hello.entity)
+        if hello.agent:
+            self._check_known(hello)
+        grant = self._store.hello(hello)
+        self._guard.remember_agent(grant.agent, hello.entity)
+        self._told.forget(grant.agent)
+        self._house.waits.end_claim(grant.agent)
+        for lease in grant.leases:
+            self._guard.remember(lease.item, lease.entity, lease.queue)
+        return answer_value(grant)
+
+    async def heartbeat(self, request: Request) -> Response:
+        beat = await read_value(request, Heartbeat, self._most_b)
+        self._authorise(request, beat.caller)
+        return answer_value(self._store.heartbeat(beat))
+
+    async def abort(self, request: Request) -> Response:
+        body = await read_value(request, Abort, self._most_b)
+        caller = self._caller(request, body.epoch)
+        self._house.waits.end_claim(caller.agent, body.claim_id)
+        self._store.abort_claim(caller, body.claim_id)
+        # What the claim had been granted is back on queues that only the store knows.
+        self._house.waits.notify_all()
+        return Response(status_code=204)
+
+    async def launching(self, request: Request) -> Response:
+        body = await read_value(request, Launchings, self._most_b)
+        caller = self._caller(request, body.epoch)
+        items = [one.lease.item for one in body.batch]
+        self._check_items(caller, items)
+        answers = self._store.launching(caller, body.batch)
+        self._house.items_changed(items)
+        return answer_value(Answers(answers=tuple(answers)))
+
+    async def reports(self, request: Request) -> Response:
+        body = await read_value(request, Reports, self._most_b)
+        caller = self._caller(request, body.epoch)
+        items = [one.lease.item for one in body.batch]
+        self._check_items(caller, items)
+        answers = self._store.report(caller, body.batch)
+        for report in body.batch:
+            if report.fact.state in ENDS:
+                self._free(report.lease.item)
+        self._house.items_changed(items)
+        return answer_value(Answers(answers=tuple(answers)))
+
+    async def reclaim(self, request: Request) -> Response:
+        reclaim = await read_value(request, Reclaim, self._most_b)
+        self._authorise(request, reclaim.caller)
+        self._check_items(reclaim.caller, [reclaim.item])
+        answer = self._store.reclaim(reclaim)
+        self._house.items_changed([reclaim.item])
+        return answer_value(answer)
+
+    async def release(self, request: Request) -> Response:
+        body = await read_value(request, Releases, self._most_b)
+        caller = self._caller(request, body.epoch)
+        items = [one.lease.item for one in body.batch]
+        self._check_items(caller, items)
+        answers = self._store.release(caller, body.batch)
+        if any(answer.verdict is Verdict.TAKEN for answer in answers):
+            # Some are on their queues again, others wait for whoever reaches their scope.
+            self._house.waits.notify_all()
+        self._house.items_changed(items)
+        return answer_value(Answers(answers=tuple(answers)))
+
+    async def goodbye(self, request: Request) -> Response:
+        body = await read_value(request, Goodbye, self._most_b)
+        caller = self._caller(request, body.epoch)
+        self._store.goodbye(caller)
+        self._house.waits.end_claim(caller.agent)
+        self._house.waits.notify_all()
+        return Response(status_code=204)
+
+    def _caller(self, request: Request, epoch: int) -> Caller:
+        caller = Caller(agent=part(request, "agent"), epoch=epoch)
+        self._authorise(request, caller)
+        return caller
+
+    def _authorise(self, request: Request, caller: Caller) -> str:
+        """Return the agent's entity if the key may speak for it."""
+        return authorise(self._house, request, caller)
+
+    def _check_known(self, hello: AgentHello) -> None:
+        """Refuse to take over an agent of another entity; an unknown id is the store's business."""
+        try:
+            entity = self._guard.entity_of(hello.agent)
+        except StoreError:
+            return
+        if entity != hello.entity:
+            detail = f"agent {hello.agent} belongs to another entity"
+            remedy = "give each entity's agent a state folder of its own"
+            raise RefusalError(409, "conflict", detail, remedy=remedy)
+
+    def _check_items(self, caller: Caller, items: Iterable[str]) -> None:
+        """Refuse items of other entities; unknown ones are the store's business."""
+        entity = self._guard.entity_of(caller.agent)
+        for item in items:
+            try:
+                other, _ = self._guard.place(item)
+            except StoreError:
+                continue
+            if other != entity:
+                raise RefusalError(403, "forbidden", f"item {item} is not of {entity}")
+
+    def _free(self, item: str) -> None:
+        try:
+            self._house.slot_freed(self._guard.place(item))
+        except StoreError:
+            return
+
+
+def authorise(house: House, request: Request, caller: Caller) -> str:
+    """Return the entity of the agent that *caller* names, if the key may speak for it."""
+    if caller.agent != part(request, "agent"):
+        raise wrong("caller.agent", "is not the agent in the address")
+    return house.guard.require_agent(request, caller.agent)
