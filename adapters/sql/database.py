@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sqlalchemy import Delete, Insert, Select, Update
+from sqlalchemy.exc import DBAPIError
 
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.ports.store import StoreError
@@ -73,6 +74,9 @@ class Database:
         except self._dialect.error as e:
             self._undo()
             raise self._dialect.explain(e) from e
+        except DBAPIError as e:  # from a migration, which goes through SQLAlchemy
+            self._undo()
+            raise self._dialect.explain(e.orig or e) from e
         except BaseException:
             self._undo()
             raise

@@ -97,7 +97,7 @@ def _agents() -> None:
         "agents",
         sa.Column("n", _BIG, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("entity_n", sa.ForeignKey("entities.n"), nullable=False),
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("queues", sa.Text(), nullable=False),
@@ -124,10 +124,10 @@ def _queues() -> None:
     op.create_table(
         "queues",
         sa.Column("n", _BIG, nullable=False),
-        sa.Column("entity_n", sa.ForeignKey("entities.n"), nullable=False),
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("config_n", sa.ForeignKey("configs.n"), nullable=False),
+        sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=False),
         sa.Column("overridable", sa.Text(), nullable=True),
         sa.Column("most_active", sa.Integer(), nullable=True),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
@@ -143,8 +143,8 @@ def _items() -> None:
         "items",
         sa.Column("seq", _BIG, nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("entity_n", sa.ForeignKey("entities.n"), nullable=False),
-        sa.Column("queue_n", sa.ForeignKey("queues.n"), nullable=False),
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
+        sa.Column("queue_n", _BIG, sa.ForeignKey("queues.n"), nullable=False),
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
@@ -152,8 +152,8 @@ def _items() -> None:
         sa.Column("token_epoch", sa.Integer(), nullable=False),
         sa.Column("token_counter", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reported", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("holder_n", sa.ForeignKey("agents.n"), nullable=True),
-        sa.Column("agent_n", sa.ForeignKey("agents.n"), nullable=True),
+        sa.Column("holder_n", _BIG, sa.ForeignKey("agents.n"), nullable=True),
+        sa.Column("agent_n", _BIG, sa.ForeignKey("agents.n"), nullable=True),
         sa.Column("missed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("offered", sa.Integer(), server_default="0", nullable=False),
         sa.Column("offered_until_ms", sa.BigInteger(), nullable=True),
@@ -165,7 +165,7 @@ def _items() -> None:
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("logs_complete", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("config_n", sa.ForeignKey("configs.n"), nullable=True),
+        sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=True),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("submitter", sa.Text(), server_default="", nullable=False),
         sa.Column("run_id", sa.Text(), server_default="", nullable=False),
@@ -196,10 +196,10 @@ def _items() -> None:
 def _attempts() -> None:
     op.create_table(
         "attempts",
-        sa.Column("item_seq", sa.ForeignKey("items.seq"), nullable=False),
+        sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("attempt_state", sa.Text(), nullable=False),
-        sa.Column("agent_n", sa.ForeignKey("agents.n"), nullable=True),
+        sa.Column("agent_n", _BIG, sa.ForeignKey("agents.n"), nullable=True),
         sa.Column("place_scope", sa.Text(), server_default="", nullable=False),
         sa.Column("place_name", sa.Text(), server_default="", nullable=False),
         sa.Column("place_uid", sa.Text(), server_default="", nullable=False),
@@ -207,7 +207,7 @@ def _attempts() -> None:
         sa.Column("detail", sa.Text(), server_default="", nullable=False),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("logs_complete", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("config_n", sa.ForeignKey("configs.n"), nullable=True),
+        sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=True),
         sa.Column("times", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("item_seq", "attempt"),
     )
@@ -216,7 +216,7 @@ def _attempts() -> None:
 def _item_secrets() -> None:
     op.create_table(
         "item_secrets",
-        sa.Column("item_seq", sa.ForeignKey("items.seq"), nullable=False),
+        sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("env", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("item_seq", "env"),
@@ -226,7 +226,7 @@ def _item_secrets() -> None:
 def _log_chunks() -> None:
     op.create_table(
         "log_chunks",
-        sa.Column("item_seq", sa.ForeignKey("items.seq"), nullable=False),
+        sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
@@ -238,7 +238,7 @@ def _log_chunks() -> None:
 def _log_sources() -> None:
     op.create_table(
         "log_sources",
-        sa.Column("item_seq", sa.ForeignKey("items.seq"), nullable=False),
+        sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("cursor", sa.BigInteger(), nullable=False),
@@ -250,7 +250,7 @@ def _log_sources() -> None:
 def _outputs() -> None:
     op.create_table(
         "outputs",
-        sa.Column("item_seq", sa.ForeignKey("items.seq"), nullable=False),
+        sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("size_b", sa.BigInteger(), nullable=False),
