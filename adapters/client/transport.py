@@ -64,12 +64,16 @@ class Transport:
         Raises:
             ServerError: the server was not reached, or refused.
         """
+        return self.answer(call)[1]
+
+    def answer(self, call: Call) -> tuple[int, Any]:
+        """Make *call*; return the HTTP status with the JSON of the answer."""
         response = self._send(call, stream=False)
         content = response.content
         if not content:
-            return None
+            return response.status_code, None
         try:
-            return json.loads(content)
+            return response.status_code, json.loads(content)
         except ValueError:
             raise troubles.not_ours(response, self.url) from None
 

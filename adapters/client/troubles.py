@@ -28,7 +28,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
     403: "ask an administrator of the entity for a key with a higher role",
     413: "keep data out of the folder; `.launchyardignore` names what stays behind",
 }
-_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 _GONE: Final = 410
 
 

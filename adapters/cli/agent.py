@@ -1,0 +1,105 @@
+"""`agent`: be an agent, with the flags of `wandb launch-agent`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.config import print_problems
+from launchyard.adapters.cli.contexts import Asked, Context
+from launchyard.adapters.cli.errors import CommandError
+from launchyard.adapters.cli.session import Session
+from launchyard.domain.config.model import AgentConfig
+from launchyard.domain.documents import Json
+from launchyard.ports.programs import AgentStart, ConfigRequest
+
+
+@click.command()
+@click.option("-q", "--queue", "queues", multiple=True, help="Queue to serve; may be repeated.")
+@click.option("-e", "--entity", help="Team or person whose queues they are.")
+@click.option("-j", "--max-jobs", type=int, help="Jobs at a time; -1 for no limit.")
+@click.option("-c", "--config", "file", default="", metavar="FILE", help="Configuration file.")
+@click.option("-v", "--verbose", count=True, help="Tell more; -vv tells all.")
+@click.option("-l", "--log-file", default="", metavar="FILE", help="Write the log here; - prints.")
+@click.option("--log-format", help="console or json.")
+@click.option("--log-level", help="debug, info, warning or error.")
+@click.option(
+    "--server", metavar="URL", help="Server; else configuration, LAUNCHYARD_SERVER, login."
+)
+@click.option("--key-file", default="", metavar="FILE", help="File with the key.")
+@click.option("--name", help="Name that stays over restarts; else the host's.")
+@click.option("--state-dir", metavar="DIR", help="Journal and jobs; else below XDG_STATE_HOME.")
+@click.option(
+    "--operations-port",
+    type=click.IntRange(0, 65535),
+    help="Port of metrics, health and status; 0 takes a free one.",
+)
+@click.option("--rebuild-journal", is_flag=True, help="Set a damaged journal aside and begin anew.")
+@click.pass_obj
+def agent(  # each is one option of the command
+    session: Session,
+    *,
+    queues: Sequence[str],
+    entity: str | None,
+    max_jobs: int | None,
+    file: str,
+    verbose: int,
+    log_file: str,
+    log_format: str | None,
+    log_level: str | None,
+    server: str | None,
+    key_file: str,
+    name: str | None,
+    state_dir: str | None,
+    operations_port: int | None,
+    rebuild_journal: bool,
+) -> int:
+    """Be an agent until it is drained: take jobs from queues and run them.
+
+    Flags are stronger than LAUNCHYARD_AGENT_ variables, those stronger than the file. The first
+    Ctrl-C or SIGTERM drains: running jobs are handed over or left alone, see docs/cli.md.
+    """
+    flags: dict[str, Json] = {
+        "--queue": list(queues),
+        "--entity": entity,
+        "--max-jobs": max_jobs,
+        "--verbose": verbose,
+        "--log-format": log_format,
+        "--log-level": log_level,
+        "--server": server,
+        "--name": name,
+        "--state-dir": state_dir,
+    }
+    checked = session.programs.check_config(ConfigRequest(file=file, flags=flags))
+    print_problems(checked)
+    if checked.config is None:
+        return Code.CONFIG
+    config, context = _placed(session, checked.config, key_file)
+    start = AgentStart(
+        config=config,
+        server=context.url,
+        key=context.key,
+        log_file=log_file,
+        operations_port=operations_port,
+        rebuild_journal=rebuild_journal,
+    )
+    return session.programs.run_agent(start)
+
+
+def _placed(session: Session, config: AgentConfig, key_file: str) -> tuple[AgentConfig, Context]:
+    """Fill in what the configuration leaves to the context: server, key, entity and queue."""
+    asked = Asked(server=config.server or "", key_file=key_file, entity=config.entity or "")
+    context = session.contexts.resolve(asked)
+    queues = config.queues or tuple(filter(None, [context.queue]))
+    if not queues:
+        raise CommandError(
+            "the agent has no queue",
+            "no -q, no `queues` in its configuration, and none in the context",
+            "name one: `launchyard agent -q NAME`",
+            code=Code.CONFIG,
+        )
+    entity = context.entity or None
+    return replace(config, server=context.url, entity=entity, queues=queues), context

@@ -1,0 +1,59 @@
+"""`logs`: a job's log, whole or as it comes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from launchyard.adapters.cli.follow import follow
+from launchyard.adapters.cli.live import view_for
+from launchyard.adapters.cli.output import json_option, print_line
+from launchyard.adapters.cli.session import Session, connected
+from launchyard.domain.item import ItemState
+from launchyard.domain.wire import to_json
+from launchyard.ports.operator import LogAddress
+
+
+@click.command()
+@connected(entity=False)
+@click.argument("item")
+@click.option("-f", "--follow", "following", is_flag=True, help="Stay until the job's end.")
+@click.option("--attempt", type=click.IntRange(1), help="An earlier attempt; else the latest.")
+@click.option("--source", help="One source alone: build, agent, or the job's own.")
+@json_option
+def logs(
+    session: Session,
+    *,
+    item: str,
+    following: bool,
+    attempt: int | None,
+    source: str | None,
+    as_json: bool,
+) -> int:
+    """Print the log of ITEM: an id, its beginning or end, or @last.
+
+    With -f the exit code tells how the job ended; Ctrl-C detaches and leaves the job alone.
+    """
+    found, _ = session.operator.item(session.item(item))
+    address = LogAddress(item=found.id, attempt=attempt or 0, source=source or "")
+    over = found.state is ItemState.DONE and found.logs_complete
+    if following and not over and not attempt and not source:
+        return follow(session.operator, found, view_for(session.environment, as_json=as_json))
+    if as_json or (following and not over):
+        for chunk in session.operator.follow_logs(address) if following or over else ():
+            _print(chunk, as_json=as_json)
+        return 0
+    for piece in session.operator.logs(address):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _print(chunk: object, *, as_json: bool) -> None:
+    document = to_json(chunk)
+    if isinstance(document, dict):
+        if as_json:
+            print_line({"event": "log", **document})
+        else:
+            click.echo(document.get("text"), nl=False)

@@ -1,0 +1,161 @@
+"""`queue create|list|show|pause|resume|delete`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from launchyard.adapters.cli.output import (
+    ago,
+    json_option,
+    print_json,
+    print_pairs,
+    print_table,
+)
+from launchyard.adapters.cli.session import Session, connected
+from launchyard.domain.documents import Json
+from launchyard.domain.wire import to_json
+from launchyard.ports.operator import QueueView
+from launchyard.ports.store import Queue, QueueChange
+
+
+@click.group()
+def queue() -> None:
+    """Make, list, pause and delete queues."""
+
+
+@queue.command()
+@connected()
+@click.argument("name")
+@click.option("-r", "--resource", default="local-process", help="Target; local-process.")
+@click.option("--config", "file", metavar="FILE|-", help="Its configuration, YAML or JSON.")
+@click.option("--limit", type=click.IntRange(0), help="Most jobs of it at a time.")
+@click.option("--overridable", multiple=True, metavar="PATH", help="What launches may change.")
+@json_option
+def create(  # each is one option of the command
+    session: Session,
+    *,
+    name: str,
+    resource: str,
+    file: str | None,
+    limit: int | None,
+    overridable: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Make the queue NAME.
+
+    Without --overridable, launches may change everything but what the target protects.
+    """
+    made = session.operator.add_queue(
+        Queue(
+            entity=session.entity,
+            name=name,
+            resource=resource,
+            config=_config(session, file),
+            overridable=tuple(overridable) or None,
+            limit=limit,
+        )
+    )
+    if as_json:
+        print_json(_document(made))
+    else:
+        click.echo(f"queue {made.queue.entity}/{made.queue.name} on {made.queue.resource}")
+
+
+@queue.command("list")
+@connected()
+@json_option
+def list_(session: Session, *, as_json: bool) -> None:
+    """List the queues of an entity."""
+    found = session.operator.queues(session.entity)
+    if as_json:
+        print_json([_document(view) for view in found])
+        return
+    rows = [
+        (
+            view.queue.name,
+            view.queue.resource,
+            "paused" if view.queue.paused else "open",
+            view.counts.waiting if view.counts else "-",
+            view.counts.active if view.counts else "-",
+            "-" if view.queue.limit is None else view.queue.limit,
+        )
+        for view in found
+    ]
+    heads = ("NAME", "TARGET", "STATE", "WAITING", "ACTIVE", "LIMIT")
+    print_table(heads, rows, f"{session.entity} has no queue; `launchyard queue create NAME`")
+
+
+@queue.command()
+@connected()
+@click.argument("name")
+@json_option
+def show(session: Session, *, name: str, as_json: bool) -> None:
+    """Show the queue NAME with its configuration."""
+    view = session.operator.queue(session.entity, name)
+    if as_json:
+        print_json(_document(view))
+        return
+    counts, found = view.counts, view.queue
+    print_pairs(
+        [
+            ("name", f"{found.entity}/{found.name}"),
+            ("target", found.resource),
+            ("state", "paused" if found.paused else "open"),
+            ("limit", found.limit),
+            ("waiting", counts.waiting if counts else ""),
+            ("active", counts.active if counts else ""),
+            ("done", counts.done if counts else ""),
+            ("oldest", _oldest(view)),
+            ("overridable", "\n".join(found.overridable or ())),
+            ("config", session.programs.write_document(found.config).rstrip()),
+        ]
+    )
+
+
+@queue.command()
+@connected()
+@click.argument("name")
+def pause(session: Session, *, name: str) -> None:
+    """Let nothing more of the queue NAME begin; what runs goes on."""
+    session.operator.change_queue(session.entity, name, QueueChange(paused=True))
+    click.echo(f"{name} is paused; `launchyard queue resume {name}` lets it go on")
+
+
+@queue.command()
+@connected()
+@click.argument("name")
+def resume(session: Session, *, name: str) -> None:
+    """Let the queue NAME go on."""
+    session.operator.change_queue(session.entity, name, QueueChange(paused=False))
+    click.echo(f"{name} goes on")
+
+
+@queue.command()
+@connected()
+@click.argument("name")
+def delete(session: Session, *, name: str) -> None:
+    """Delete the queue NAME, on which nothing may wait or run."""
+    session.operator.delete_queue(session.entity, name)
+    click.echo(f"{name} is deleted")
+
+
+def _config(session: Session, file: str | None) -> Json:
+    if file is None:
+        return {}
+    text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    # Read here already, so that slips are told with the file's name and line.
+    return session.programs.read_document(text, "stdin" if file == "-" else file).value or {}
+
+
+def _document(view: QueueView) -> dict[str, Json]:
+    queue_part, counts = to_json(view.queue), to_json(view.counts)
+    return {**(queue_part if isinstance(queue_part, dict) else {}), "counts": counts}
+
+
+def _oldest(view: QueueView) -> str:
+    oldest = view.counts.oldest_waiting_ms if view.counts else None
+    return f"waits for {ago(oldest)}" if oldest else ""

@@ -1,0 +1,64 @@
+"""`server`: be a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from launchyard.adapters.cli.session import Session
+from launchyard.ports.programs import ServerStart
+
+
+@click.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    envvar="LAUNCHYARD_SERVER_HOST",
+    show_envvar=True,
+    help="Address to listen on; 127.0.0.1.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8630,
+    envvar="LAUNCHYARD_SERVER_PORT",
+    show_envvar=True,
+    help="Port to listen on; 8630, 0 takes a free one.",
+)
+@click.option(
+    "--state-dir",
+    default="",
+    envvar="LAUNCHYARD_SERVER_STATE_DIR",
+    show_envvar=True,
+    metavar="DIR",
+    help="Database and files; else below XDG_DATA_HOME.",
+)
+@click.option(
+    "--admin-key-file",
+    default="",
+    envvar="LAUNCHYARD_SERVER_ADMIN_KEY_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="Make an administrator's key here (0600) if the file is not there yet.",
+)
+@click.option(
+    "--database",
+    default="",
+    envvar="LAUNCHYARD_SERVER_DATABASE",
+    show_envvar=True,
+    metavar="URL",
+    help="Database; else SQLite in the state folder.",
+)
+@click.option(
+    "--host-name",
+    "host_names",
+    multiple=True,
+    metavar="NAME",
+    help="Name by which clients may call it, besides its address; may be repeated.",
+)
+@click.pass_obj
+def server(session: Session, /, *, host_names: Sequence[str], **given: Any) -> int:
+    """Be a server until Ctrl-C or SIGTERM: queues, items, logs and keys over HTTP."""
+    return session.programs.run_server(ServerStart(host_names=tuple(host_names), **given))

@@ -1,0 +1,144 @@
+"""What the command line needs besides a server: our programs, files and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from launchyard.domain.config.check import Checked
+from launchyard.domain.config.model import AgentConfig
+from launchyard.domain.config.problem import Marked
+from launchyard.domain.documents import Json
+from launchyard.ports.archive import Contents
+from launchyard.ports.operator import Operator
+from launchyard.ports.plugins import PluginView
+
+
+class ProgramError(Exception):
+    """A program of ours did not start or went wrong; *code* is the exit code that says which."""
+
+    def __init__(self, message: str, *, code: int, where: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.where = where
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStart:
+    """How to start a server; an empty text means the default.
+
+    `host_names` are names that clients may call it by, besides the loopback's and `host`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8630
+    state_dir: str = ""
+    admin_key_file: str = ""
+    database: str = ""
+    host_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRequest:
+    """Which configuration to read; no file means the one that is found in the usual places.
+
+    *flags* maps long names (`--max-jobs`) to what was given.
+    """
+
+    file: str = ""
+    flags: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStart:
+    """How to start an agent; *server* is where it works, whatever its configuration says."""
+
+    config: AgentConfig
+    server: str
+    key: str = field(repr=False)
+    log_file: str = ""
+    operations_port: int | None = None
+    rebuild_journal: bool = False
+
+
+class Running(Protocol):
+    """A program that was started beside this one."""
+
+    @property
+    def log(self) -> str:
+        """The file that has what it printed."""
+        ...
+
+    def code(self) -> int | None:
+        """Return its exit code, None while it runs."""
+        ...
+
+    def stop(self, limit_s: float) -> int:
+        """Ask it to end; end it by force after *limit_s*. Return its exit code."""
+        ...
+
+
+class Programs(Protocol):
+    """Starts what the command line starts, and reads what it reads."""
+
+    def operator(self, url: str, key: str) -> Operator:
+        """Return a client of the server at *url*."""
+        ...
+
+    def run_server(self, start: ServerStart) -> int:
+        """Be a server until a signal; return the exit code.
+
+        Raises:
+            ProgramError: it could not start.
+        """
+        ...
+
+    def run_agent(self, start: AgentStart) -> int:
+        """Be an agent until it is drained; return the exit code.
+
+        Raises:
+            ProgramError: it could not start.
+        """
+        ...
+
+    def start(self, words: Sequence[str], log: str) -> Running:
+        """Start `launchyard <words>` beside this program, deaf to the terminal's Ctrl-C."""
+        ...
+
+    def pack(self, folder: str, into: str) -> Contents:
+        """Write a code archive of *folder*.
+
+        Raises:
+            ArchiveError: the folder cannot be packed.
+        """
+        ...
+
+    def check_config(self, request: ConfigRequest) -> Checked:
+        """Read and check an agent's configuration.
+
+        Raises:
+            ProgramError: the file that was named cannot be read.
+        """
+        ...
+
+    def config_schema(self) -> Json:
+        """Return the JSON Schema of the agent's configuration."""
+        ...
+
+    def plugins(self) -> Sequence[PluginView]:
+        """List the plugins of this installation."""
+        ...
+
+    def read_document(self, text: str, name: str) -> Marked:
+        """Read a text in YAML or JSON.
+
+        Raises:
+            DocumentError: it is neither.
+        """
+        ...
+
+    def write_document(self, document: Json) -> str:
+        """Return *document* as YAML."""
+        ...
