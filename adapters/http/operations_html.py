@@ -22,12 +22,12 @@ p { margin: .2rem 0; } .quiet { color: var(--quiet); }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .7rem
   .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; font-size: .85rem; color: var(--quiet); }
-td.number, th.number { text-align: right; padding-right: 1.4rem; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 ul { list-style: none; margin: 0; padding-left: 1.3rem; border-left: 1px solid var(--line); }
 ul.root { padding: 0; border: 0; } li { padding: .12rem 0; }
 .bar { height: .5rem; width: 12rem; background: var(--soft); border-radius: 1rem;
-  overflow: hidden; }
+  overflow: hidden; margin-top: .5rem; }
+table.slots { width: auto; }
 .bar i { display: block; height: 100%; background: var(--good); }
 """
 _FOOT: Final = (
@@ -82,7 +82,7 @@ def _head(status: AgentStatus, now_ms: int) -> Iterator[str]:
 def _limits(limits: Sequence[LimitView]) -> Iterator[str]:
     if not limits:
         return
-    yield "<h2>Slots</h2><table>"
+    yield "<h2>Slots</h2><table class=slots>"
     for one in limits:
         bound = "no limit" if one.limit < 0 else str(one.limit)
         share = min(100, 100 * one.used // one.limit) if one.limit > 0 else 0

@@ -9,16 +9,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from launchyard.adapters.http.bodies import answer_json, fields, part, read_json
+from launchyard.adapters.http.bodies import answer_value, fields, part, read_json
 from launchyard.adapters.http.directory import check_name
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import invalid, wrong
-from launchyard.adapters.http.shapes import NewQueue
+from launchyard.adapters.http.shapes import NewQueue, Queues, QueueShown
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action
 from launchyard.domain.submission import check_queue, unwrapped
-from launchyard.domain.wire import from_json, to_json
+from launchyard.domain.wire import from_json
 from launchyard.ports.store import Queue, QueueChange
 
 _ALL: Final = "/api/v1/entities/{entity}/queues"
@@ -42,7 +42,7 @@ class QueueRoutes:
                 handler=self.queues,
                 does="List an entity's queues, each with its counts",
                 needs=Needs.READ,
-                gives={"queues": [Queue]},
+                gives=Queues,
             ),
             Endpoint(
                 method="POST",
@@ -60,7 +60,7 @@ class QueueRoutes:
                 handler=self.queue,
                 does="Show a queue with its counts",
                 needs=Needs.READ,
-                gives=Queue,
+                gives=QueueShown,
             ),
             Endpoint(
                 method="PATCH",
@@ -89,14 +89,15 @@ class QueueRoutes:
                 (queue, store.counts(entity, queue.name)) for queue in store.queues(entity)
             ]
         )
-        return answer_json({"queues": [_with(queue, counts) for queue, counts in found]})
+        shown = (QueueShown.of(queue, counts) for queue, counts in found)
+        return answer_value(Queues(queues=tuple(shown)))
 
     async def queue(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
         self._guard.require(request, Action.READ, entity)
         queue = self._store.queue(entity, name)
         counts = await self._house.read(lambda store: store.counts(entity, name))
-        return answer_json(_with(queue, counts))
+        return answer_value(QueueShown.of(queue, counts))
 
     async def add(self, request: Request) -> Response:
         entity = part(request, "entity")
@@ -116,7 +117,7 @@ class QueueRoutes:
         self._check(queue)
         made = self._store.add_queue(queue)
         self._house.queue_changed((entity, new.name))
-        return answer_json(to_json(made), 201)
+        return answer_value(made, 201)
 
     async def change(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
@@ -137,7 +138,7 @@ class QueueRoutes:
         )
         queue = self._store.change_queue(entity, name, change)
         self._house.queue_changed((entity, name))
-        return answer_json(to_json(queue))
+        return answer_value(queue)
 
     async def delete(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
@@ -158,10 +159,6 @@ class QueueRoutes:
         problems = check_queue(self._house.rules(queue))
         if problems:
             raise invalid(problems, f"queue {queue.name}")
-
-
-def _with(queue: Queue, counts: object) -> dict[str, Json]:
-    return {**fields(to_json(queue)), "counts": to_json(counts)}
 
 
 def _check_limit(limit: int | None) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -16,6 +20,7 @@ KEEP_ALIVE_S = 75
 
 _BACKLOG = 1024
 _GRACE_S = 10
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,8 @@ def listen(address: Address) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address.host, address.port))
+        # At once, so that two servers that start together cannot both believe they have it.
+        sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
         reason = (error.strerror or str(error)).lower()
@@ -49,8 +56,11 @@ def listen(address: Address) -> socket.socket:
     return sock
 
 
-def serve(services: Services, sock: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; open polls and streams are ended, not waited for."""
+def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; open polls and streams are ended, not waited for.
+
+    *ready* is called once requests are answered.
+    """
     app = make_app(services)
     config = uvicorn.Config(
         app,
@@ -67,15 +77,35 @@ def serve(services: Services, sock: socket.socket) -> None:
         backlog=_BACKLOG,
         proxy_headers=False,
     )
-    _Server(config, app.state.house).run([sock])
+    _Server(config, app.state.house, ready).run([sock])
 
 
 class _Server(uvicorn.Server):
     """Tells the house of the stop before uvicorn waits for the last connection."""
 
-    def __init__(self, config: uvicorn.Config, house: House) -> None:
+    def __init__(self, config: uvicorn.Config, house: House, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._house = house
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM stop the server, which is a regular end: they stay caught."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {one: signal.signal(one, self.handle_exit) for one in _SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so when all is there."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what waits, then all else."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Answer, Launching, Release, Report
 from launchyard.domain.rights import EntityKind, Role
-from launchyard.ports.store import AgentView, Entity, ItemView
+from launchyard.ports.store import AgentView, Entity, ItemView, Queue, QueueCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,34 @@ class NewQueue:
     config: Json = None
     overridable: tuple[str, ...] | None = None
     limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueShown:
+    """A queue with how many of its items stand where."""
+
+    entity: str
+    name: str
+    resource: str
+    config: Json
+    overridable: tuple[str, ...] | None
+    limit: int | None
+    paused: bool
+    created_ms: int
+    counts: QueueCounts
+
+    @classmethod
+    def of(cls, queue: Queue, counts: QueueCounts) -> QueueShown:
+        """Put the two together."""
+        known = {field.name: getattr(queue, field.name) for field in fields(queue)}
+        return cls(**known, counts=counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """A list."""
+
+    queues: tuple[QueueShown, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
