@@ -28,8 +28,7 @@ _ACTIVE = (
 _VIEWS = select(agents, entities.c.name.label("entity"), _ACTIVE.label("active")).join(
     entities, entities.c.n == agents.c.entity_n
 )
-_AGENTS = _VIEWS.order_by(agents.c.name, agents.c.n)
-AGENTS_OF = _AGENTS.where(entities.c.name == bindparam("entity"))
+AGENTS_OF = _VIEWS.where(agents.c.entity_n == bindparam("entity_n")).order_by(agents.c.name)
 _AGENT_VIEW = _VIEWS.where(agents.c.id == bindparam("id"))
 HELD = select(items).where(items.c.holder_n == bindparam("agent_n")).order_by(items.c.seq)
 
@@ -38,7 +37,7 @@ class SqlAgents(Fates):
     """Who works for this server."""
 
     def hello(self, hello: AgentHello) -> AgentGrant:
-        with self._db.write():
+        with self._write():
             entity_n = self._entity_n(hello.entity)
             for queue in hello.queues:
                 if self._find_queue(entity_n, queue) is None:
@@ -57,7 +56,6 @@ class SqlAgents(Fates):
         """Begin a known agent's next epoch; it takes its leases over."""
         n, epoch = known["n"], known["epoch"] + 1
         self._db.run(SET_AGENT, b_n=n, epoch=epoch, drain=0, **self._of_hello(hello))
-        self._changed(n)
         rows = [
             self._db.rows(GRANT_BY_SEQ, seq=row["seq"])[0] for row in self._db.rows(HELD, agent_n=n)
         ]
@@ -111,27 +109,29 @@ class SqlAgents(Fates):
         return row
 
     def goodbye(self, caller: Caller) -> None:
-        with self._db.write():
+        with self._write():
             agent = self._caller(caller)
             for row in self._db.rows(HELD, agent_n=agent["n"]):
                 self._drop(row)
             values = {"epoch": agent["epoch"] + 1, "status": "stopped", "lease_until_ms": None}
             self._db.run(SET_AGENT, b_n=agent["n"], **values)
-            self._changed(agent["n"])
 
     def agents(self, entity: str = "") -> Sequence[AgentView]:
         with self._db.read():
-            rows = self._db.rows(AGENTS_OF, entity=entity) if entity else self._db.rows(_AGENTS)
+            rows = (
+                self._db.rows(AGENTS_OF, entity_n=self._entity_n(entity))
+                if entity
+                else self._db.rows(_VIEWS)
+            )
         now = self._clock.now_ms()
-        return [agent_view(row, now) for row in rows]
+        return sorted((agent_view(row, now) for row in rows), key=lambda a: (a.name, a.id))
 
     def ask_drain(self, agent: str) -> AgentView:
-        with self._db.write():
+        with self._write():
             row = self._db.one(_AGENT, id=agent)
             if row is None:
                 raise StoreError(f"there is no agent {agent!r}", Trouble.NOT_FOUND)
             self._db.run(SET_AGENT, b_n=row["n"], drain=1)
-            self._changed(row["n"])
             return agent_view(self._db.rows(_AGENT_VIEW, id=agent)[0], self._clock.now_ms())
 
 

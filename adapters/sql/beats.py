@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, select
 
@@ -10,12 +10,16 @@ from launchyard.adapters.sql.agents import SET_AGENT
 from launchyard.adapters.sql.claims import SqlClaims
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import GRANT_BY_ID
-from launchyard.adapters.sql.held import Held
-from launchyard.adapters.sql.tables import items
+from launchyard.adapters.sql.held import Lease
+from launchyard.adapters.sql.tables import MISSED, items
 from launchyard.domain.exchange import Heartbeat, HeartbeatAnswer, ItemGrant, LeaseRef
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token, unlisted_expires
 
+LEASES = select(items.c.id, items.c.attempt, items.c.token_epoch, items.c.token_counter).where(
+    items.c.holder_n == bindparam("agent_n")
+)
+MISSING = select(items.c.id, items.c.seq).where(items.c.holder_n == bindparam("agent_n"), MISSED)
 _ITEM = select(items).where(items.c.id == bindparam("id"))
 
 
@@ -23,9 +27,8 @@ class SqlBeats(SqlClaims):
     """Compares what an agent lists with what the store knows."""
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatAnswer:
-        with self._db.write():
+        with self._write():
             agent = self._caller(beat.caller)
-            held = self._held_by(agent)
             now = self._clock.now_ms()
             self._db.run(
                 SET_AGENT,
@@ -34,40 +37,44 @@ class SqlBeats(SqlClaims):
                 seen_ms=now,
                 status=beat.status,
             )
+            held = self._held(agent)
             strange, listed = _compare(held, beat.leases)
-            unlisted: Sequence[ItemGrant] = ()
-            if held.missed or len(listed) < len(held.leases):
-                unlisted = self._miss(agent, held, listed)
+            self._heard(agent, listed)
+            missing = (
+                [item for item in held if item not in listed] if len(listed) < len(held) else []
+            )
             return HeartbeatAnswer(
                 ttl_s=self._settings.ttl_s,
-                commands=held.commands,
-                unlisted=tuple(unlisted),
+                commands=tuple(self._commands(agent)),
+                unlisted=tuple(self._missed(missing)),
                 stale=tuple(ref for ref in strange if not self._ended_under(ref, agent)),
             )
 
-    def _miss(self, agent: Row, held: Held, listed: set[str]) -> Sequence[ItemGrant]:
-        """Count beats in which a lease was missing; hand it out once, then give it up."""
-        found: list[ItemGrant] = []
-        for item in held.leases:
-            row = self._db.rows(GRANT_BY_ID, id=item)[0] if item not in listed else None
-            if row is None:
-                continue
+    def _held(self, agent: Row) -> dict[str, Lease]:
+        """Return the leases of an agent by item; they are read only when others changed them."""
+        n, version = agent["n"], agent["leases_version"]
+        known = self._leases.get(n, version)
+        if known is None:
+            rows = self._db.rows(LEASES, agent_n=n)
+            known = {row[0]: (row[1], row[2], row[3]) for row in rows}
+            self._leases.put(n, version, known)
+        return known
+
+    def _missed(self, missing: Sequence[str]) -> Iterator[ItemGrant]:
+        """Count a beat in which leases were missing; hand each out once, then give it up."""
+        for item in missing:
+            row = self._db.rows(GRANT_BY_ID, id=item)[0]
             missed = row["missed"] + 1
             if unlisted_expires(missed):
                 self._drop(row)
             else:
                 self._set(row["seq"], missed=missed)
-                found.append(self._grant(row, {}))
-        if held.missed:
-            self._heard(listed)
-        self._changed(agent["n"])
-        return found
+                yield self._grant(row, {})
 
-    def _heard(self, listed: set[str]) -> None:
+    def _heard(self, agent: Row, listed: set[str]) -> None:
         """Begin the count of missing beats again for what is listed."""
-        for item in listed:
-            row = self._db.rows(_ITEM, id=item)[0]
-            if row["missed"]:
+        for row in self._db.rows(MISSING, agent_n=agent["n"]):
+            if row["id"] in listed:
                 self._set(row["seq"], missed=0)
 
     def _ended_under(self, ref: LeaseRef, agent: Row) -> bool:
@@ -82,11 +89,11 @@ class SqlBeats(SqlClaims):
         )
 
 
-def _compare(held: Held, leases: Sequence[LeaseRef]) -> tuple[list[LeaseRef], set[str]]:
+def _compare(held: dict[str, Lease], leases: Sequence[LeaseRef]) -> tuple[list[LeaseRef], set[str]]:
     """Return the listed leases that are not held, and the items of those that are."""
     strange: list[LeaseRef] = []
     listed: set[str] = set()
-    known = held.leases.get
+    known = held.get
     for ref in leases:
         token = ref.token
         if known(ref.item) == (ref.attempt, token.epoch, token.counter):

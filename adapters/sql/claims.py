@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import bindparam
 
 from launchyard.adapters.sql.agents import SET_AGENT
+from launchyard.adapters.sql.commands import SqlCommands
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import GRANT_BY_SEQ, SET_ITEM
-from launchyard.adapters.sql.held import HeldLeases
 from launchyard.adapters.sql.items import COUNT_ACTIVE
 from launchyard.adapters.sql.rows import GRANT, times
 from launchyard.adapters.sql.tables import OFFERED, WAITING, items
@@ -37,11 +37,11 @@ ADOPTABLE = (
 )
 
 
-class SqlClaims(HeldLeases):
+class SqlClaims(SqlCommands):
     """Claims; what an answer held is kept with the agent until its next claim that got some."""
 
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
-        with self._db.write():
+        with self._write():
             agent = self._caller(request.caller)
             commands = tuple(self._untold(agent, request.claim_id))
             if request.claim_id == agent["aborted_id"]:
@@ -69,7 +69,6 @@ class SqlClaims(HeldLeases):
                 b_n=agent["n"],
                 claim_id=request.claim_id,
                 claimed=json.dumps({"new": seqs[marker:], "adopted": seqs[:marker]}),
-                leases_version=agent["leases_version"] + 1,
                 lease_until_ms=agent["lease_until_ms"] or self._lease_until(now),
             )
         return new, adopted
@@ -133,12 +132,9 @@ class SqlClaims(HeldLeases):
         return self._db.rows(NEXT, queue_n=queue["n"], most=most) if most else ()
 
     def _mark_claimed(self, agent: Row, row: Row) -> dict[str, Any]:
-        state = move(ItemState(row["state"]), ItemState.CLAIMED)
-        changed = {
-            "state": state.value,
-            "attempt_state": AttemptState.CLAIMED.value,
-            **self._next_token(row),
-        }
+        state, token = move(ItemState(row["state"]), ItemState.CLAIMED), self._next_token(row)
+        changed = {"state": state.value, "attempt_state": AttemptState.CLAIMED.value, **token}
+        self._lease(agent["n"], row["id"], (row["attempt"], *token.values()))
         self._db.run(
             SET_ITEM,
             b_seq=row["seq"],
@@ -151,7 +147,7 @@ class SqlClaims(HeldLeases):
         return changed
 
     def abort_claim(self, caller: Caller, claim_id: str) -> None:
-        with self._db.write():
+        with self._write():
             agent = self._caller(caller)
             self._db.run(SET_AGENT, b_n=agent["n"], aborted_id=claim_id)
             if agent["claim_id"] != claim_id:
@@ -161,4 +157,3 @@ class SqlClaims(HeldLeases):
                 for row in self._db.rows(GRANT_BY_SEQ, seq=seq):
                     if row["holder_n"] == agent["n"]:
                         self._drop(row)
-            self._changed(agent["n"])

@@ -19,8 +19,8 @@ Values = Mapping[str, Any]
 class Row(Protocol):
     """A row whose columns are found by name."""
 
-    def __getitem__(self, column: str, /) -> Any:
-        """Return the value of *column*."""
+    def __getitem__(self, column: str | int, /) -> Any:
+        """Return the value of a column, by name or number."""
         ...
 
 

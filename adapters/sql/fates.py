@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.file_tables import log_sources
-from launchyard.adapters.sql.part import Part
+from launchyard.adapters.sql.held import Lease, Leases
+from launchyard.adapters.sql.part import Base, Part
 from launchyard.adapters.sql.rows import GRANT, grant, times
 from launchyard.adapters.sql.tables import agents, items, secrets
 from launchyard.domain.attempt import AttemptState
@@ -22,6 +25,7 @@ TOUCH = (
     update(agents)
     .where(agents.c.n == bindparam("b_n"))
     .values(leases_version=agents.c.leases_version + 1)
+    .returning(agents.c.leases_version)
 )
 GRANT_BY_SEQ = GRANT.where(items.c.seq == bindparam("seq"))
 GRANT_BY_ID = GRANT.where(items.c.id == bindparam("id"))
@@ -35,13 +39,27 @@ CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
 class Fates(Part):
     """The moves of one item, each within a transaction that the caller holds."""
 
+    def __init__(self, base: Base) -> None:
+        super().__init__(base)
+        self._leases = Leases()
+
     def _set(self, seq: int, **values: Any) -> None:
         self._db.run(SET_ITEM, b_seq=seq, **values)
 
-    def _changed(self, agent_n: int | None) -> None:
-        """Make every store forget what it remembers of an agent's leases."""
+    def _lease(self, agent_n: int | None, item: str, lease: Lease | None) -> None:
+        """Note that an agent got a lease, or lost it."""
         if agent_n is not None:
-            self._db.run(TOUCH, b_n=agent_n)
+            self._leases.note(agent_n, item, lease)
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        """Hold a transaction that may change leases, and remember them once it is committed."""
+        self._leases.begin()
+        with self._db.write():
+            yield
+            for agent_n in self._leases.changed():
+                self._leases.raised(agent_n, self._db.number(TOUCH, b_n=agent_n))
+        self._leases.commit()
 
     def _fate(self, row: Row) -> Fate:
         return fate(ItemState(row["state"]), cancel=bool(row["cancel"]))
@@ -69,6 +87,7 @@ class Fates(Part):
             missed=0,
             **self._next_token(row),
         )
+        self._lease(row["holder_n"], row["id"], None)
 
     def _offer(self, row: Row, *, released: bool) -> None:
         """Offer an item to whoever reaches its scope; a released one for as long as it takes."""
@@ -81,6 +100,7 @@ class Fates(Part):
             offered_until_ms=None if released else until,
             **self._next_token(row),
         )
+        self._lease(row["holder_n"], row["id"], None)
 
     def _finish_cancelled(self, row: Row, detail: str) -> None:
         self._finish(
@@ -107,19 +127,24 @@ class Fates(Part):
         )
         if row["has_secrets"]:
             self._db.run(_FORGET, b_seq=row["seq"])
-        self._changed(row["holder_n"])
+        self._lease(row["holder_n"], row["id"], None)
 
     def _hand_over(self, row: Row, agent_n: int) -> dict[str, Any]:
         """Make an agent the holder, under a new token; return the columns that changed."""
-        changed = {"holder_n": agent_n, "agent_n": agent_n, **self._next_token(row)}
+        token = self._next_token(row)
+        changed = {"holder_n": agent_n, "agent_n": agent_n, **token}
+        self._lease(row["holder_n"], row["id"], None)
+        self._lease(agent_n, row["id"], (row["attempt"], *token.values()))
         self._set(row["seq"], missed=0, offered=0, offered_until_ms=None, **changed)
         return changed
 
     def _grant(self, row: Row, changed: dict[str, Any]) -> ItemGrant:
         """Return what the holder is told: the row, its secrets, and how far its logs are."""
         seq = row["seq"]
-        cursors = self._db.rows(CURSORS, seq=seq, attempt=row["attempt"])
-        extra = {**changed, "log_cursors": {r["source"]: r["cursor"] for r in cursors}}
+        extra = dict(changed)
+        if row["token_counter"]:  # somebody had it before, and may have sent logs
+            cursors = self._db.rows(CURSORS, seq=seq, attempt=row["attempt"])
+            extra["log_cursors"] = {r["source"]: r["cursor"] for r in cursors}
         if row["has_secrets"]:
             extra["secrets"] = {r["env"]: r["value"] for r in self._db.rows(_SECRETS, seq=seq)}
         return grant(row, extra)

@@ -2,71 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
-from launchyard.adapters.sql.agents import HELD, SqlAgents
-from launchyard.adapters.sql.database import Row
-from launchyard.adapters.sql.part import Base
-from launchyard.domain.exchange import Command, CommandKind
+Lease = tuple[int, int, int]
+"""An attempt, and the two parts of the token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An agent's leases at one version: item → (attempt, token's epoch, its counter)."""
+class Leases:
+    """The leases of each agent, at the version that the agent's row has.
 
-    version: int
-    leases: dict[str, tuple[int, int, int]]
-    commands: tuple[Command, ...]
-    missed: int
+    Another store on the same database raises the version, too; then they are read again. What a
+    transaction changes counts from its commit on.
+    """
 
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, dict[str, Lease]]] = {}
+        self._changes: dict[int, dict[str, Lease | None]] = {}
+        self._versions: dict[int, int] = {}
 
-@dataclass(slots=True)
-class Told:
-    """Which commands an agent's claims have carried, and which claim was the last to."""
+    def get(self, agent_n: int, version: int) -> dict[str, Lease] | None:
+        """Return an agent's leases by item, if those of this version are known."""
+        known = self._known.get(agent_n)
+        return known[1] if known and known[0] == version else None
 
-    epoch: int
-    claims: dict[Command, str] = field(default_factory=dict)
+    def put(self, agent_n: int, version: int, leases: dict[str, Lease]) -> None:
+        """Remember what was read."""
+        self._known[agent_n] = (version, leases)
 
+    def begin(self) -> None:
+        """Forget the changes of a transaction that failed."""
+        self._changes.clear()
+        self._versions.clear()
 
-class HeldLeases(SqlAgents):
-    """Knows an agent's leases; `leases_version` tells when they have to be read again."""
+    def note(self, agent_n: int, item: str, lease: Lease | None) -> None:
+        """Note a change of the present transaction; None is a lease lost."""
+        self._changes.setdefault(agent_n, {})[item] = lease
 
-    def __init__(self, base: Base) -> None:
-        super().__init__(base)
-        self._held: dict[int, Held] = {}
-        self._told: dict[int, Told] = {}
+    def changed(self) -> Iterable[int]:
+        """Return whose leases the present transaction changes."""
+        return tuple(self._changes)
 
-    def _held_by(self, agent: Row) -> Held:
-        known = self._held.get(agent["n"])
-        if known is None or known.version != agent["leases_version"]:
-            known = self._held[agent["n"]] = self._read_held(agent)
-        return known
+    def raised(self, agent_n: int, version: int) -> None:
+        """Note the version that an agent's row has from the commit on."""
+        self._versions[agent_n] = version
 
-    def _read_held(self, agent: Row) -> Held:
-        rows = self._db.rows(HELD, agent_n=agent["n"])
-        drain = (Command(kind=CommandKind.DRAIN),) if agent["drain"] else ()
-        cancels = tuple(
-            Command(kind=CommandKind.CANCEL, item=row["id"], attempt=row["attempt"])
-            for row in rows
-            if row["cancel"]
-        )
-        return Held(
-            agent["leases_version"],
-            {r["id"]: (r["attempt"], r["token_epoch"], r["token_counter"]) for r in rows},
-            drain + cancels,
-            sum(1 for row in rows if row["missed"]),
-        )
-
-    def _untold(self, agent: Row, claim_id: str) -> Sequence[Command]:
-        """Return the commands that no other claim has carried.
-
-        A claim is answered at once when it has commands; were they in every answer, an agent
-        that is busy carrying one out would ask without end. Heartbeats do repeat them.
-        """
-        told = self._told.get(agent["n"])
-        if told is None or told.epoch != agent["epoch"]:
-            told = self._told[agent["n"]] = Told(agent["epoch"])
-        commands = self._held_by(agent).commands
-        told.claims = {c: told.claims.get(c, claim_id) for c in commands}
-        return tuple(c for c in commands if told.claims[c] == claim_id)
+    def commit(self) -> None:
+        """Apply the changes to what is known, where nobody else changed it in between."""
+        for agent_n, changes in self._changes.items():
+            version = self._versions[agent_n]
+            leases = self.get(agent_n, version - 1)
+            if leases is None:
+                self._known.pop(agent_n, None)
+                continue
+            self._known[agent_n] = (version, leases)
+            for item, lease in changes.items():
+                if lease is None:
+                    leases.pop(item, None)
+                else:
+                    leases[item] = lease
+        self.begin()

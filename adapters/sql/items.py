@@ -57,7 +57,7 @@ class SqlItems(SqlDirectory, Fates):
 
     def enqueue(self, new: NewItem) -> tuple[ItemView, bool]:
         try:
-            with self._db.write():
+            with self._write():
                 queue = self._queue_row(new.entity, new.queue)
                 known = self._same(queue["entity_n"], new)
                 if known:
@@ -115,7 +115,7 @@ class SqlItems(SqlDirectory, Fates):
             return self._shown(item)
 
     def cancel(self, item: str, by: str) -> ItemView:
-        with self._db.write():
+        with self._write():
             row = self._db.one(_ITEM, id=item)
             if row is None:
                 raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
@@ -124,7 +124,6 @@ class SqlItems(SqlDirectory, Fates):
                 self._finish_cancelled(row, detail)
             elif row["state"] != ItemState.DONE and not row["cancel"]:
                 self._set(row["seq"], cancel=1, detail=detail)
-                self._changed(row["holder_n"])
             return self._shown(item)
 
     def attempts(self, item: str) -> Sequence[ItemView]:
@@ -138,7 +137,7 @@ class SqlItems(SqlDirectory, Fates):
             view = self._shown(item)
             row = self._db.rows(_ITEM, id=item)[0]
             queue = self._queue_view(row["queue_n"])
-            agents = self._db.rows(AGENTS_OF, entity=view.entity)
+            agents = self._db.rows(AGENTS_OF, entity_n=row["entity_n"])
             place: dict[str, Any] = {"queue_n": row["queue_n"]}
             waits = view.state is ItemState.QUEUED
             position = {"priority": row["priority"], "seq": row["seq"], **place}

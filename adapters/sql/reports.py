@@ -52,7 +52,7 @@ class SqlReports(SqlBeats):
     """What holders write. Each element of a batch is judged on its own."""
 
     def launching(self, caller: Caller, batch: Sequence[Launching]) -> Sequence[Answer]:
-        with self._db.write():
+        with self._write():
             agent = self._caller(caller)
             return [self._launch(agent, launching) for launching in batch]
 
@@ -88,7 +88,7 @@ class SqlReports(SqlBeats):
         return row if row["agent_n"] == agent["n"] else _STALE
 
     def report(self, caller: Caller, batch: Sequence[Report]) -> Sequence[Answer]:
-        with self._db.write():
+        with self._write():
             agent = self._caller(caller)
             return [self._report(agent, report) for report in batch]
 
@@ -149,7 +149,7 @@ class SqlReports(SqlBeats):
         return ((fact.state.value, fact.at_ms or self._clock.now_ms()),)
 
     def reclaim(self, reclaim: Reclaim) -> ReclaimAnswer:
-        with self._db.write():
+        with self._write():
             agent = self._caller(reclaim.caller)
             row = self._db.one(_ITEM, id=reclaim.item)
             if row is None:
@@ -159,7 +159,6 @@ class SqlReports(SqlBeats):
             if verdict is not ReclaimVerdict.GRANTED:
                 return ReclaimAnswer(verdict=verdict)
             changed = self._hand_over(row, agent["n"])
-            self._changed(agent["n"])
             if agent["lease_until_ms"] is None:
                 until = self._lease_until(self._clock.now_ms())
                 self._db.run(SET_AGENT, b_n=agent["n"], lease_until_ms=until)
@@ -167,11 +166,9 @@ class SqlReports(SqlBeats):
             return ReclaimAnswer(verdict=verdict, token=token, seq=known.seq)
 
     def release(self, caller: Caller, batch: Sequence[Release]) -> Sequence[Answer]:
-        with self._db.write():
+        with self._write():
             agent = self._caller(caller)
-            answers = [self._release(agent, release) for release in batch]
-            self._changed(agent["n"])
-            return answers
+            return [self._release(agent, release) for release in batch]
 
     def _release(self, agent: Row, release: Release) -> Answer:
         row = self._mine(agent, release.lease)

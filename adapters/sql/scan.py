@@ -67,7 +67,7 @@ class SqlScan(SqlReports):
 
     def expire(self) -> Expiry:
         now, boot = self._clock.now_ms(), self._clock.boottime()
-        with self._db.write():
+        with self._write():
             if self._unheard(now, boot):
                 self._grace(now)
             done = self._scan(now)
@@ -117,7 +117,6 @@ class SqlScan(SqlReports):
         fates = [self._drop(row) for row in rows]
         if len(rows) < left:
             self._db.run(SET_AGENT, b_n=agent_n, lease_until_ms=None)
-        self._changed(agent_n)
         woken = {f"{row['entity']}/{row['queue']}" for row in rows} | set(found.woken)
         counted = replace(
             found,

@@ -28,9 +28,14 @@ _BIG: Final = BigInteger().with_variant(Integer, "sqlite")
 WAITING: Final = text("items.state = 'queued'")
 """Written as a literal: a bound parameter would hide the partial index from the planner."""
 
-ACTIVE: Final = text("items.state IN ('claimed', 'launching', 'launched')")
-DONE: Final = text("items.state = 'done'")
+BEGUN: Final = text("items.state <> 'queued'")
+ACTIVE: Final = text(
+    "items.state <> 'queued' AND items.state IN ('claimed', 'launching', 'launched')"
+)
+DONE: Final = text("items.state <> 'queued' AND items.state = 'done'")
 OFFERED: Final = text("items.offered = 1")
+CANCELLED: Final = text("items.cancel = 1")
+MISSED: Final = text("items.missed > 0")
 
 
 def _text(name: str) -> Column[str]:
@@ -120,6 +125,7 @@ agents: Final = Table(
     Column("claimed", Text, nullable=False, server_default="[]"),
     _text("aborted_id"),
 )
+Index("agents_entity", agents.c.entity_n, agents.c.name)
 Index(
     "agents_live",
     agents.c.lease_until_ms,
@@ -173,11 +179,11 @@ def _part(name: str, where: str, *columns: Column[int], unique: bool = False) ->
     Index(name, *columns, unique=unique, sqlite_where=rule, postgresql_where=rule)
 
 
-_ACTIVE = "state IN ('claimed', 'launching', 'launched')"
 _part("items_waiting", "state = 'queued'", items.c.queue_n, items.c.priority, items.c.seq)
-_part("items_active", _ACTIVE, items.c.queue_n, items.c.seq)
-_part("items_done", "state = 'done'", items.c.queue_n, items.c.seq)
+_part("items_begun", "state <> 'queued'", items.c.queue_n, items.c.state, items.c.seq)
 _part("items_held", "holder_n IS NOT NULL", items.c.holder_n, items.c.seq)
+_part("items_cancelled", "cancel = 1", items.c.holder_n, items.c.cancel, items.c.seq)
+_part("items_missed", "missed > 0", items.c.holder_n, items.c.missed)
 _part("items_offered", "offered = 1", items.c.place_scope, items.c.seq)
 _part("items_forgotten", "offered_until_ms IS NOT NULL", items.c.offered_until_ms)
 _part(

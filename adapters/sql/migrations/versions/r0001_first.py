@@ -117,6 +117,7 @@ def _agents() -> None:
         sa.PrimaryKeyConstraint("n"),
         sa.UniqueConstraint("id"),
     )
+    op.create_index("agents_entity", "agents", ["entity_n", "name"])
     _part("agents_live", "agents", ["lease_until_ms"], "lease_until_ms IS NOT NULL")
 
 
@@ -178,16 +179,15 @@ def _items() -> None:
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("id"),
     )
-    _part(
-        "items_active", "items", ["queue_n", "seq"], "state IN ('claimed', 'launching', 'launched')"
-    )
-    _part("items_done", "items", ["queue_n", "seq"], "state = 'done'")
+    _part("items_begun", "items", ["queue_n", "state", "seq"], "state <> 'queued'")
+    _part("items_cancelled", "items", ["holder_n", "cancel", "seq"], "cancel = 1")
     op.create_index("items_entity", "items", ["entity_n", "seq"])
     _part("items_forgotten", "items", ["offered_until_ms"], "offered_until_ms IS NOT NULL")
     _part("items_held", "items", ["holder_n", "seq"], "holder_n IS NOT NULL")
     _part(
         "items_key", "items", ["entity_n", "idempotency_key"], "idempotency_key <> ''", unique=True
     )
+    _part("items_missed", "items", ["holder_n", "missed"], "missed > 0")
     _part("items_offered", "items", ["place_scope", "seq"], "offered = 1")
     op.create_index("items_queue", "items", ["queue_n", "seq"])
     _part("items_waiting", "items", ["queue_n", "priority", "seq"], "state = 'queued'")
