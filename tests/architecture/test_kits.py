@@ -1,0 +1,41 @@
+"""Every adapter in the box is held to its port's promises."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from launchyard.plugins.manager import Plugins
+
+ROOT = Path(__file__).parents[2]
+PORTS = {"targets": "RunnerContract", "builders": "BuilderContract", "sources": "SourceContract"}
+
+
+def held() -> dict[str, set[str]]:
+    """Return, by contract, the names of the adapters that a test class holds to it.
+
+    `TestGit(SourceContract)` holds the source `git`, `TestLocalProcess` the target `local-process`.
+    """
+    found: dict[str, set[str]] = {contract: set() for contract in PORTS.values()}
+    for path in sorted((ROOT / "tests/contract").glob("test_*.py")):
+        module = importlib.import_module(f"tests.contract.{path.stem}")
+        for name, value in vars(module).items():
+            bases = (
+                {base.__name__ for base in inspect.getmro(value)} if isinstance(value, type) else ()
+            )
+            for contract in found.keys() & bases:
+                found[contract].add(name.removeprefix("Test").lower())
+    return found
+
+
+@pytest.mark.parametrize("family", PORTS)
+def test_every_registered_adapter_has_a_kit(family: str) -> None:
+    """An adapter without one could break any promise unnoticed."""
+    plugins = Plugins()
+    assert plugins.faults() == ()
+    names = {name.replace("-", "") for name in getattr(plugins, family)}
+    assert names
+    assert not names - held()[PORTS[family]]
