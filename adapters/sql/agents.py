@@ -49,7 +49,8 @@ class SqlAgents(Fates):
 
     def _first(self, entity_n: int, hello: AgentHello) -> AgentGrant:
         agent = secrets.token_hex(8)
-        self._db.number(_ADD, id=agent, entity_n=entity_n, epoch=1, **self._of_hello(hello))
+        n = self._db.number(_ADD, id=agent, entity_n=entity_n, epoch=1, **self._of_hello(hello))
+        self._leases.put(n, 0, {})
         return self._agent_grant(agent, 1)
 
     def _again(self, known: Row, hello: AgentHello) -> AgentGrant:
