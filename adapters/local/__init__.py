@@ -1,0 +1,1 @@
+"""This machine as a target: processes, virtual environments, and files in folders."""

@@ -1,0 +1,180 @@
+"""Starting a job once, whoever asks, how often, and whatever crashed in between."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from launchyard.adapters.local import machine
+from launchyard.adapters.local.process import stat
+from launchyard.adapters.local.records import Ownership, Records, Started
+from launchyard.adapters.local.wrapper import Wrapped, spawn
+from launchyard.domain.naming import DIGEST, labels, may_adopt
+from launchyard.domain.reason import Reason
+from launchyard.domain.targets.local import LocalPlan
+from launchyard.ports.runner import Launch, RunnerError
+
+_LOCK_S: Final = 10.0
+_STANDARD_ERROR: Final = 2
+
+
+class Starter:
+    """Starts wrappers; a start in its folder is made under its lock, which the wrapper inherits."""
+
+    def __init__(self, shell: str, boot: str) -> None:
+        self._shell = shell
+        self._boot = boot
+        self._setsid = _program("setsid", "util-linux")
+        self._counter = machine.oom_counter()
+        _close_on_exec()
+        self._open_files = _raise_open_files()
+
+    def start(self, launch: Launch, records: Records) -> Started:
+        """Start *launch*, or return who runs it already.
+
+        Raises:
+            RunnerError: the name is a stranger's, or the deadline has passed.
+            OSError: the machine refuses.
+        """
+        plan = _plan_of(launch)
+        if not records.there():
+            _check_deadline(launch)
+            with records.made(self._ownership(launch, plan)) as lock:
+                if lock is not None:
+                    return self._spawn(launch, plan, records, lock)
+        with records.locked(_LOCK_S) as lock:
+            _check_owner(launch, records)
+            started = self._standing(records)
+            return started or self._spawn(launch, plan, records, lock)
+
+    def settled(self, records: Records) -> Started | None:
+        """Return who runs it, once a start that is being made has come through."""
+        started = records.started()
+        if started is None:
+            with records.locked(_LOCK_S):
+                started = records.started()
+        return started
+
+    def _standing(self, records: Records) -> Started | None:
+        """Return who runs it; forget what came too late or was cut short."""
+        started, end = records.started(), records.exit()
+        if started is not None and not (end and end.too_late):
+            return started
+        records.restart()
+        return None
+
+    def _spawn(self, launch: Launch, plan: LocalPlan, records: Records, lock: int) -> Started:
+        _make_folders(plan)
+        _check_deadline(launch)
+        pid = spawn(
+            self._shell,
+            Wrapped(
+                folder=str(records.folder),
+                lock=lock,
+                boot=self._boot,
+                deadline=launch.deadline,
+                cwd=plan.cwd,
+                argv=self._command(plan),
+                env=_environment(launch, plan),
+                open_files=self._open_files,
+            ),
+        )
+        found = stat(pid)
+        if found is None:
+            message = f"{launch.name} was gone at once; does this process ignore SIGCHLD?"
+            raise RunnerError(message, reason=Reason.SUBMIT_FAILED, retry=True)
+        return Started(self._boot, found.process)
+
+    def _ownership(self, launch: Launch, plan: LocalPlan) -> Ownership:
+        return Ownership(
+            owner=launch.owner,
+            labels={**launch.labels, **labels(launch.owner, launch.labels.get(DIGEST, ""))},
+            folder=plan.folder,
+            output=plan.output,
+            log_quota_b=plan.log_quota_b,
+            oom_kills=machine.oom_kills(self._counter),
+            missing=_missing(plan),
+        )
+
+    def _command(self, plan: LocalPlan) -> tuple[str, ...]:
+        """Return the words that become the job in a session of its own."""
+        if not plan.nice:
+            return (self._setsid, "--", *plan.argv)
+        nice = _program("nice", "coreutils")
+        return (self._setsid, "--", nice, "-n", str(plan.nice), "--", *plan.argv)
+
+
+def _plan_of(launch: Launch) -> LocalPlan:
+    if not isinstance(launch.plan, LocalPlan) or not launch.plan.argv:
+        message = f"{launch.name} has no plan for the local-process target"
+        raise RunnerError(message, reason=Reason.SPEC_INVALID)
+    return launch.plan
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        message = f"`{name}` is not on the PATH; install {package}, which brings it"
+        raise RunnerError(message, reason=Reason.SUBMIT_FAILED)
+    return found
+
+
+def _check_owner(launch: Launch, records: Records) -> None:
+    ownership, owner = records.ownership(), launch.owner
+    found = ownership.labels if ownership else {}
+    if not may_adopt(found, owner.installation, owner.item, owner.attempt):
+        message = f"{launch.name} is there already ({records.folder}) and is not this attempt's"
+        raise RunnerError(message, reason=Reason.NAME_TAKEN)
+
+
+def _check_deadline(launch: Launch) -> None:
+    if machine.boottime() >= launch.deadline:
+        message = f"the lease of {launch.name} ran out before it could be started"
+        raise RunnerError(message, reason=Reason.DEADLINE_PASSED)
+
+
+def _environment(launch: Launch, plan: LocalPlan) -> Mapping[str, str]:
+    """Return the job's variables, with the two by which its processes are found again."""
+    owner = launch.owner
+    marks = {"LAUNCHYARD_ITEM": owner.item, "LAUNCHYARD_ATTEMPT": str(owner.attempt)}
+    return {**plan.env, **launch.secrets, **marks}
+
+
+def _make_folders(plan: LocalPlan) -> None:
+    for folder in (plan.folder, plan.work, plan.output, plan.tmp):
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not Path(plan.cwd).is_dir():
+        message = f"the working directory {plan.cwd} is not in the source"
+        raise RunnerError(message, reason=Reason.SPEC_INVALID)
+
+
+def _missing(plan: LocalPlan) -> str:
+    """Return the command's name when it is no program; asked only where the job fails so."""
+    word = plan.argv[0]
+    place = os.path.normpath(Path(plan.cwd, word)) if "/" in word else word
+    return "" if shutil.which(place, path=plan.env.get("PATH", os.defpath)) else word
+
+
+def _close_on_exec() -> None:
+    """Keep what this process inherited from reaching jobs, which would hold it open for days.
+
+    A worker process of `multiprocessing` has such descriptors, by which its death is noticed.
+    """
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the names are all we want
+        fd = int(entry)
+        if fd > _STANDARD_ERROR:
+            with suppress(OSError):  # the listing's own
+                os.set_inheritable(fd, False)  # noqa: FBT003 - takes no name
+
+
+def _raise_open_files() -> int:
+    """Let this process open all the files it may, and return what it could: jobs keep that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft

@@ -1,0 +1,57 @@
+"""Every runner in the box keeps the runner contract."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from launchyard.adapters.local.runner import LocalConfig, LocalRunner
+from launchyard.plugins.testkit.runner import RunnerCase, RunnerContract, Work
+from launchyard.ports.runner import Handle, Launch
+from tests.adapters.local.plans import local_plan
+
+_SCRIPTS: Final = {
+    Work.SUCCEED: "exit 0",
+    Work.FAIL: "exit 3",
+    Work.LONG: "echo up; exec sleep 600",
+    Work.LINES: "echo one; echo two >&2; echo three",
+}
+_ELSEWHERE: Final = """\
+import pickle, sys
+from launchyard.adapters.local.runner import LocalConfig, LocalRunner
+root, launch = pickle.load(sys.stdin.buffer)
+handle = LocalRunner(LocalConfig(root=root)).submit(launch)
+sys.stdout.buffer.write(pickle.dumps(handle))
+"""
+
+
+class TestLocal(RunnerContract):
+    """Processes of this machine."""
+
+    @pytest.fixture
+    def case(self, tmp_path: Path) -> RunnerCase:
+        root = str(tmp_path / "root")
+
+        def elsewhere(launch: Launch) -> Handle:
+            done = subprocess.run(
+                [sys.executable, "-c", _ELSEWHERE],
+                input=pickle.dumps((root, launch)),
+                capture_output=True,
+                check=True,
+                env={**os.environ},
+            )
+            handle = pickle.loads(done.stdout)  # noqa: S301 - our own
+            assert isinstance(handle, Handle)
+            return handle
+
+        return RunnerCase(
+            make=lambda: LocalRunner(LocalConfig(root=root)),
+            plan=lambda name, work: local_plan(tmp_path / "jobs" / name, _SCRIPTS[work]),
+            elsewhere=elsewhere,
+        )
