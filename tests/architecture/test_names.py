@@ -38,7 +38,8 @@ def functions() -> Iterator[tuple[str, int]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, FUNCTIONS) and "migrations" not in path.parts:
                 body = node.body[1:] if ast.get_docstring(node) is not None else node.body[:]
-                if isinstance(body[-1], ast.Return) and isinstance(body[-1].value, ast.Tuple):
+                last = body[-1] if body else None
+                if isinstance(last, ast.Return) and isinstance(last.value, ast.Tuple):
                     body = body[:-1]
                 inner = [each for each in ast.walk(node) if isinstance(each, FUNCTIONS)][1:]
                 less = {line for each in inner for line in whole(each)}
