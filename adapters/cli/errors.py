@@ -54,10 +54,8 @@ def told(error: Exception) -> Told | None:
     match error:
         case CommandError():
             words = Told(str(error), error.why, error.remedy, error.code)
-        case OperatorError(refusal=refusal):
-            lines = [_problem_line(*problem) for problem in refusal.problems]
-            why = "\n".join(lines) if lines else refusal.where
-            words = Told(str(error), why, error.remedy, OF_FAILURE[refusal.failure])
+        case OperatorError():
+            words = _refused(error)
         case ServerError():
             words = Told(str(error), "", error.remedy, Code.ERROR)
         case ProgramError():
@@ -72,6 +70,16 @@ def told(error: Exception) -> Told | None:
         case _:
             return None
     return words
+
+
+def _refused(error: OperatorError) -> Told:
+    """Tell a refusal; where a document was wrong, its problems are the reason."""
+    refusal, what = error.refusal, str(error)
+    lines = [_problem_line(*problem) for problem in refusal.problems]
+    for path, message, _ in refusal.problems[:1]:
+        what = what.removesuffix(f": {path}: {message}") or what
+    why = "\n".join(lines) if lines else refusal.where
+    return Told(what, why, error.remedy, OF_FAILURE[refusal.failure])
 
 
 def _problem_line(path: str, message: str, hint: str) -> str:

@@ -42,7 +42,7 @@ def launch(
     The words after -- are the command; where -e gives the command, they are its arguments.
     With --follow the exit code tells how the job ended; Ctrl-C detaches and leaves it alone.
     """
-    wanted = _wanted(given)
+    wanted = _wanted(given, send=not dry_run)
     if dry_run:
         return _plan(session, launch_of(session, wanted), as_json=as_json)
     # A key of our own makes a repeat after a lost answer harmless.
@@ -68,11 +68,11 @@ def launch(
 @launch_options
 def plan(session: Session, *, as_json: bool, **given: Any) -> int:
     """Show what a launch would put on its queue; takes what `launch` takes, changes nothing."""
-    return _plan(session, launch_of(session, _wanted(given)), as_json=as_json)
+    return _plan(session, launch_of(session, _wanted(given, send=False)), as_json=as_json)
 
 
-def _wanted(given: dict[str, Any]) -> Wanted:
-    wanted = Wanted(**given)
+def _wanted(given: dict[str, Any], *, send: bool) -> Wanted:
+    wanted = Wanted(**given, send=send)
     sources = (wanted.folder, wanted.git, wanted.image, wanted.job, wanted.config)
     if not any((*sources, wanted.entry_point, wanted.command)):
         raise CommandError(

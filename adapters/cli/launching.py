@@ -23,7 +23,10 @@ _MARKS: Final = frozenset({"source", "docker", "image_uri", "job"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the flags of a launch say; empty where they say nothing."""
+    """What the flags of a launch say; empty where they say nothing.
+
+    Without *send* the code is only looked at, for a plan.
+    """
 
     folder: str | None = None
     git: str | None = None
@@ -41,6 +44,7 @@ class Wanted:
     timeout_s: float | None = None
     requirements: str | None = None
     command: Sequence[str] = ()
+    send: bool = True
 
 
 def launch_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,7 +181,7 @@ def _source(session: Session, wanted: Wanted) -> dict[str, Json]:
     if (wanted.ref or wanted.path) and not wanted.git:
         raise CommandError("--git-version and --path belong to --git", code=Code.USAGE)
     if wanted.folder:
-        return {"source": {"archive": upload(session, wanted.folder)}}
+        return {"source": {"archive": upload(session, wanted.folder, send=wanted.send)}}
     if wanted.git:
         address = {"url": wanted.git, "ref": wanted.ref, "path": wanted.path}
         return {"source": {"git": {key: value for key, value in address.items() if value}}}
@@ -186,15 +190,18 @@ def _source(session: Session, wanted: Wanted) -> dict[str, Json]:
     return {"job": wanted.job} if wanted.job else {}
 
 
-def upload(session: Session, folder: str) -> str:
+def upload(session: Session, folder: str, *, send: bool) -> str:
     """Pack *folder*, upload it unless the server has it, and return its digest."""
     with tempfile.TemporaryDirectory(prefix="launchyard-") as scratch:
         into = Path(scratch) / "source.tar.gz"
         contents = session.programs.pack(folder, str(into))
-        with into.open("rb") as file:
-            sent = session.operator.put_archive(contents.sha256, file)
-    how = "sent" if sent else "is on the server already"
-    click.echo(f"{folder}: {contents.files} files, {size(contents.size_b)}, {how}", err=True)
+        how = "is not sent for a plan"
+        if send:
+            with into.open("rb") as file:
+                sent = session.operator.put_archive(contents.sha256, file)
+            how = "sent" if sent else "is on the server already"
+    files = f"{contents.files} file{'s' * (contents.files != 1)}"
+    click.echo(f"{folder}: {files}, {size(contents.size_b)}, {how}", err=True)
     return contents.sha256
 
 

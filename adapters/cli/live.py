@@ -191,7 +191,7 @@ def outcome(item: ItemView) -> str:
     if item.attempt_state is AttemptState.SUCCEEDED:
         return first
     code = f" with exit code {item.exit_code}" if item.exit_code is not None else ""
-    reason = f": {item.reason}{code}" if item.reason else ""
+    reason = f": {item.reason}{code}" if item.reason not in {"", state} else code
     detail = f"\n  why: {item.detail}" if item.detail else ""
     return f"{first}{reason}{detail}\n  more: launchyard show {short(item.id)}"
 

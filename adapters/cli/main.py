@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "outputs": ("outputs", "List or fetch the files that a job left."),
     "plan": ("launch", "Show what a launch would put on its queue; changes nothing."),
     "queue": ("queue", "Make, list, pause and delete queues."),
+    "entity": ("entity", "Make and list teams and people."),
     "agents": ("agents", "List agents."),
     "drain": ("agents", "Ask an agent to hand over its work and stop."),
     "login": ("login", "Keep the address and the key of a server."),

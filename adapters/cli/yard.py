@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Self
 
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.contexts import Context, read_key
@@ -59,6 +59,12 @@ class Yard:
         self._programs = programs
         self.plan = plan
         self.running: dict[str, Running] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start_server(self) -> Context:
         """Start the server and wait for it; return the administrator's context of it."""
