@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from launchyard.adapters.http.claims import ClaimRoutes
-from launchyard.adapters.http.commands import Told
 from launchyard.adapters.http.describe import openapi
 from launchyard.adapters.http.directory import DirectoryRoutes
 from launchyard.adapters.http.endpoint import Endpoint
@@ -55,7 +54,6 @@ def make_app(services: Services) -> FastAPI:
 
 def endpoints(house: House) -> Sequence[Endpoint]:
     """Return the table of all routes."""
-    told = Told()
     topics = (
         MetaRoutes(house),
         DirectoryRoutes(house),
@@ -63,8 +61,8 @@ def endpoints(house: House) -> Sequence[Endpoint]:
         ItemRoutes(house),
         LiveRoutes(house),
         FileRoutes(house),
-        ClaimRoutes(house, told),
-        WorkRoutes(house, told),
+        ClaimRoutes(house),
+        WorkRoutes(house),
     )
     return [one for topic in topics for one in topic.endpoints()]
 

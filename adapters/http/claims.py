@@ -10,12 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from launchyard.adapters.http.bodies import answer_value, part, read_value
-from launchyard.adapters.http.commands import Told
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.shapes import Agents
 from launchyard.adapters.http.wake import Waiter
-from launchyard.adapters.http.work import authorise
+from launchyard.adapters.http.work import check_caller, enter
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest
 from launchyard.domain.rights import Action
 from launchyard.ports.store import AgentView, StoreError, Trouble
@@ -27,10 +26,9 @@ _EMPTY = ClaimAnswer()
 class ClaimRoutes:
     """Waiting for work, and what people ask of agents."""
 
-    def __init__(self, house: House, told: Told) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
         self._store, self._guard, self._waits = house.store, house.guard, house.waits
-        self._told = told
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return this topic's part of the table."""
@@ -85,8 +83,9 @@ class ClaimRoutes:
         return answer_value(view)
 
     async def claim(self, request: Request) -> Response:
+        entity = enter(self._house, request)
         wish = await read_value(request, ClaimRequest, self._house.settings.json_b)
-        entity = authorise(self._house, request, wish.caller)
+        check_caller(request, wish.caller)
         queues = ((entity, queue) for queue in wish.queues)
         waiter = Waiter(wish.caller.agent, wish.claim_id, queues, wish.free)
         try:
@@ -113,7 +112,7 @@ class ClaimRoutes:
 
     def _claim(self, wish: ClaimRequest, waiter: Waiter) -> ClaimAnswer:
         """Ask the store; from here to the next wait nothing else runs in this thread."""
-        answer = self._told.fresh(waiter.agent, self._store.claim(wish))
+        answer = self._store.claim(wish)
         self._waits.begin(waiter)
         for grant in (*answer.items, *answer.resolve):
             self._guard.remember(grant.item, grant.entity, grant.queue)

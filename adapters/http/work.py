@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from launchyard.adapters.http.bodies import answer_value, part, read_value
-from launchyard.adapters.http.commands import Told
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError, wrong
@@ -41,9 +40,9 @@ _AGENT: Final = "/api/v1/agents/{agent}"
 class WorkRoutes:
     """PROTOCOL sections 3, 4 and 11 over HTTP; waiting for work is in `claims`."""
 
-    def __init__(self, house: House, told: Told) -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
-        self._store, self._guard, self._told = house.store, house.guard, told
+        self._store, self._guard = house.store, house.guard
         self._most_b = house.settings.json_b
 
     def endpoints(self) -> Sequence[Endpoint]:
@@ -125,26 +124,28 @@ class WorkRoutes:
         )
 
     async def hello(self, request: Request) -> Response:
+        self._guard.require_somewhere(request, Action.WORK)
         hello = await read_value(request, AgentHello, self._most_b)
         self._guard.require(request, Action.WORK, hello.entity)
         if hello.agent:
             self._check_known(hello)
         grant = self._store.hello(hello)
         self._guard.remember_agent(grant.agent, hello.entity)
-        self._told.forget(grant.agent)
         self._house.waits.end_claim(grant.agent)
         for lease in grant.leases:
             self._guard.remember(lease.item, lease.entity, lease.queue)
         return answer_value(grant)
 
     async def heartbeat(self, request: Request) -> Response:
+        enter(self._house, request)
         beat = await read_value(request, Heartbeat, self._most_b)
-        self._authorise(request, beat.caller)
+        check_caller(request, beat.caller)
         return answer_value(self._store.heartbeat(beat))
 
     async def abort(self, request: Request) -> Response:
+        enter(self._house, request)
         body = await read_value(request, Abort, self._most_b)
-        caller = self._caller(request, body.epoch)
+        caller = _caller(request, body.epoch)
         self._house.waits.end_claim(caller.agent, body.claim_id)
         self._store.abort_claim(caller, body.claim_id)
         # What the claim had been granted is back on queues that only the store knows.
@@ -152,19 +153,21 @@ class WorkRoutes:
         return Response(status_code=204)
 
     async def launching(self, request: Request) -> Response:
+        entity = enter(self._house, request)
         body = await read_value(request, Launchings, self._most_b)
-        caller = self._caller(request, body.epoch)
+        caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
-        self._check_items(caller, items)
+        self._check_items(entity, items)
         answers = self._store.launching(caller, body.batch)
         self._house.items_changed(items)
         return answer_value(Answers(answers=tuple(answers)))
 
     async def reports(self, request: Request) -> Response:
+        entity = enter(self._house, request)
         body = await read_value(request, Reports, self._most_b)
-        caller = self._caller(request, body.epoch)
+        caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
-        self._check_items(caller, items)
+        self._check_items(entity, items)
         answers = self._store.report(caller, body.batch)
         for report in body.batch:
             if report.fact.state in ENDS:
@@ -173,18 +176,20 @@ class WorkRoutes:
         return answer_value(Answers(answers=tuple(answers)))
 
     async def reclaim(self, request: Request) -> Response:
+        entity = enter(self._house, request)
         reclaim = await read_value(request, Reclaim, self._most_b)
-        self._authorise(request, reclaim.caller)
-        self._check_items(reclaim.caller, [reclaim.item])
+        check_caller(request, reclaim.caller)
+        self._check_items(entity, [reclaim.item])
         answer = self._store.reclaim(reclaim)
         self._house.items_changed([reclaim.item])
         return answer_value(answer)
 
     async def release(self, request: Request) -> Response:
+        entity = enter(self._house, request)
         body = await read_value(request, Releases, self._most_b)
-        caller = self._caller(request, body.epoch)
+        caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
-        self._check_items(caller, items)
+        self._check_items(entity, items)
         answers = self._store.release(caller, body.batch)
         if any(answer.verdict is Verdict.TAKEN for answer in answers):
             # Some are on their queues again, others wait for whoever reaches their scope.
@@ -193,21 +198,13 @@ class WorkRoutes:
         return answer_value(Answers(answers=tuple(answers)))
 
     async def goodbye(self, request: Request) -> Response:
+        enter(self._house, request)
         body = await read_value(request, Goodbye, self._most_b)
-        caller = self._caller(request, body.epoch)
+        caller = _caller(request, body.epoch)
         self._store.goodbye(caller)
         self._house.waits.end_claim(caller.agent)
         self._house.waits.notify_all()
         return Response(status_code=204)
-
-    def _caller(self, request: Request, epoch: int) -> Caller:
-        caller = Caller(agent=part(request, "agent"), epoch=epoch)
-        self._authorise(request, caller)
-        return caller
-
-    def _authorise(self, request: Request, caller: Caller) -> str:
-        """Return the agent's entity if the key may speak for it."""
-        return authorise(self._house, request, caller)
 
     def _check_known(self, hello: AgentHello) -> None:
         """Refuse to take over an agent of another entity; an unknown id is the store's business."""
@@ -220,9 +217,8 @@ class WorkRoutes:
             remedy = "give each entity's agent a state folder of its own"
             raise RefusalError(409, "conflict", detail, remedy=remedy)
 
-    def _check_items(self, caller: Caller, items: Iterable[str]) -> None:
+    def _check_items(self, entity: str, items: Iterable[str]) -> None:
         """Refuse items of other entities; unknown ones are the store's business."""
-        entity = self._guard.entity_of(caller.agent)
         for item in items:
             try:
                 other, _ = self._guard.place(item)
@@ -238,8 +234,16 @@ class WorkRoutes:
             return
 
 
-def authorise(house: House, request: Request, caller: Caller) -> str:
-    """Return the entity of the agent that *caller* names, if the key may speak for it."""
+def enter(house: House, request: Request) -> str:
+    """Return the entity of the agent in the address, if the key may speak for it."""
+    return house.guard.require_agent(request, part(request, "agent"))
+
+
+def check_caller(request: Request, caller: Caller) -> None:
+    """Refuse a body that speaks for another agent than its address."""
     if caller.agent != part(request, "agent"):
         raise wrong("caller.agent", "is not the agent in the address")
-    return house.guard.require_agent(request, caller.agent)
+
+
+def _caller(request: Request, epoch: int) -> Caller:
+    return Caller(agent=part(request, "agent"), epoch=epoch)
