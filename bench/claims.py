@@ -85,9 +85,8 @@ def claims_per_second(on: Server) -> float:
         process.join()
     if sum(got for _, _, got in spans) < CLIENTS * CLAIMS_EACH:
         print("the queue ran dry", file=sys.stderr)
-    return float(sum(got for *_, got in spans)) / (
-        max(end for _, end, _ in spans) - min(begun for begun, _, _ in spans)
-    )
+    spent = max(end for _, end, _ in spans) - min(begun for begun, _, _ in spans)
+    return float(sum(got for *_, got in spans) / spent)
 
 
 def fill(database: Path, count: int) -> None:
@@ -110,8 +109,8 @@ def heartbeat_ms(on: Server) -> list[float]:
     caller = Caller(on.url, on.key_file.read_text().strip())
     leases: list[dict[str, Any]] = []
     while len(leases) < RUNNING:
-        for item in caller.claim(500):
-            leases.append({name: item[name] for name in ("item", "attempt", "token")})
+        names = ("item", "attempt", "token")
+        leases += [{name: item[name] for name in names} for item in caller.claim(500)]
     beat = {"caller": caller.caller, "leases": leases, "status": "running"}
     caller.post("heartbeat", beat)
     costs = []
