@@ -1,0 +1,104 @@
+"""A docker daemon of a test's own: nothing on it is shared, nothing of it stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.programs import until
+
+# Debian's client, whichever other one comes first on PATH.
+DOCKER = "/usr/bin/docker"
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A running daemon; `gateway` is this machine's address as containers see it."""
+
+    socket: Path
+    gateway: str
+    log: Path
+
+    def run(self, *words: str, check: bool = True, **more: object) -> str:
+        """Run a docker command and return what it printed, its errors too when it fails."""
+        done = subprocess.run(
+            [DOCKER, "-H", f"unix://{self.socket}", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            env={**os.environ, "DOCKER_BUILDKIT": "0"},
+            **more,  # type: ignore[call-overload]
+        )
+        assert done.returncode == 0 or not check, f"docker {words}: {done.stdout}{done.stderr}"
+        return str(done.stdout).strip()
+
+    def is_ready(self) -> bool:
+        """Tell whether it answers."""
+        words = [DOCKER, "-H", f"unix://{self.socket}", "version"]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def docker_daemon(folder: Path) -> Iterator[Docker]:
+    """Run a daemon with everything of its own below *folder*, its network bridge included."""
+    number = os.getpid() % 250
+    bridge, gateway = f"lytest{number}", f"10.209.{number}.1"
+    docker = Docker(folder / "docker.sock", gateway, folder / "dockerd.log")
+    with _bridge(bridge, gateway), docker.log.open("ab") as log:
+        process = subprocess.Popen(
+            [
+                "/usr/sbin/dockerd",
+                f"--host=unix://{docker.socket}",
+                f"--data-root={folder / 'data'}",
+                f"--exec-root={folder / 'exec'}",
+                f"--pidfile={folder / 'dockerd.pid'}",
+                # Its own bridge: without one it would take away the one of another daemon here.
+                f"--bridge={bridge}",
+                "--iptables=false",
+                "--ip6tables=false",
+                "--ip-masq=false",
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            until(lambda: process.poll() is not None or docker.is_ready(), "dockerd")
+            assert process.poll() is None, docker.log.read_text()[-2000:]
+            yield docker
+        finally:
+            _stop(process, folder)
+
+
+@contextlib.contextmanager
+def _bridge(name: str, address: str) -> Iterator[None]:
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True, capture_output=True)
+
+    ip("link", "add", name, "type", "bridge")
+    try:
+        ip("addr", "add", f"{address}/24", "dev", name)
+        ip("link", "set", name, "up")
+        yield
+    finally:
+        ip("link", "del", name)
+
+
+def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(str(folder))), reverse=True):
+        subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+    shutil.rmtree(folder / "data", ignore_errors=True)
