@@ -85,7 +85,11 @@ class SqlReports(SqlBeats):
         row = self._db.one(_ITEM, id=lease.item)
         if row is None:
             return _unknown(lease)
-        return row if row["agent_n"] == agent["n"] else _STALE
+        return row if self._is_holder(agent, row) else _STALE
+
+    def _is_holder(self, agent: Row, row: Row) -> bool:
+        """Tell whether the agent is the item's holder, or was the last one."""
+        return bool(row["agent_n"] == agent["n"])
 
     def report(self, caller: Caller, batch: Sequence[Report]) -> Sequence[Answer]:
         with self._write():
@@ -97,7 +101,7 @@ class SqlReports(SqlBeats):
         if row is None:
             return _unknown(report.lease)
         known = _record(row)
-        answer = judge_report(known, report) if row["agent_n"] == agent["n"] else _STALE
+        answer = judge_report(known, report) if self._is_holder(agent, row) else _STALE
         if answer.verdict is Verdict.TAKEN and answer.seq > known.seq:
             self._take_fact(row, known, report)
         elif answer.verdict is Verdict.STALE and is_evidence(known, report):

@@ -1,0 +1,26 @@
+"""What every store must do, as tests; the parts are beside this file."""
+
+from __future__ import annotations
+
+from launchyard.plugins.testkit.store_directory import DirectoryContract, ItemsContract
+from launchyard.plugins.testkit.store_files import FilesContract
+from launchyard.plugins.testkit.store_leases import ClaimContract, ExpiryContract, LeaseContract
+from launchyard.plugins.testkit.store_reports import (
+    ReclaimContract,
+    ReleaseContract,
+    ReportContract,
+)
+
+
+class StoreContract(
+    DirectoryContract,
+    ItemsContract,
+    ClaimContract,
+    LeaseContract,
+    ExpiryContract,
+    ReportContract,
+    ReclaimContract,
+    ReleaseContract,
+    FilesContract,
+):
+    """Subclass as `TestMyStore` and give it an `opening`."""

@@ -1,0 +1,93 @@
+"""What every store must do with logs, outputs and archives: PROTOCOL 5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
+from launchyard.plugins.testkit.store_world import World
+from launchyard.ports.store import FileRecord, Store, Trouble
+
+
+class FilesContract(StoreKit):
+    """Cursor and bytes together, or not at all."""
+
+    def test_a_log_grows_at_its_cursor(self, world: World) -> None:
+        """Each source of each attempt has its own; anywhere else the cursor is told."""
+        item, store = world.put().id, world.store
+        assert store.append_log(item, 1, "agent", 0, b"hello ") == 6
+        assert store.append_log(item, 1, "agent", 6, b"world") == 11
+        assert store.append_log(item, 1, "build", 0, b"") == 0
+        for start in (0, 6, 12):
+            error = refused(lambda at=start: store.append_log(item, 1, "agent", at, b"x"))
+            assert (error.trouble, error.cursor) == (Trouble.CURSOR, 11)
+        assert store.log_cursors(item, 1) == {"agent": 11, "build": 0}
+
+    def test_a_read_merges_chunks(self, world: World, opened: Callable[[], Store]) -> None:
+        """From any byte, as many as wanted, in one piece; after a restart, too."""
+        item = world.put().id
+        whole = b"".join(f"line {n}\n".encode() for n in range(10))
+        for n in range(0, len(whole), 7):
+            world.store.append_log(item, 1, "agent", n, whole[n : n + 7])
+        store = opened()
+        for start in range(0, len(whole) + 2, 3):
+            for most in (1, 10, 1000):
+                chunk = store.read_log(item, 1, "agent", start, most)
+                assert chunk.data == whole[start : start + most]
+                assert (chunk.start, chunk.to) == (start, start + len(chunk.data))
+                assert not chunk.truncated
+        assert store.read_log(item, 1, "never", 0, 10).data == b""
+
+    def test_a_quota_ends_in_a_visible_mark(self, world: World) -> None:
+        """What fits is kept, the cut is shown, and all that follows is refused."""
+        item, store = world.put().id, world.store
+        store.append_log(item, 1, "build", 0, b"b" * 10)
+        store.append_log(item, 1, "agent", 0, b"a" * 80)
+        over = lambda: store.append_log(item, 1, "agent", 80, b"c" * 50)  # noqa: E731
+        assert trouble(over) is Trouble.PAST_QUOTA
+        chunk = store.read_log(item, 1, "agent", 0, 1000)
+        assert chunk.data.startswith(b"a" * 80 + b"c" * 10 + b"\n[launchyard: ")
+        assert chunk.data.endswith(b"]\n")
+        assert chunk.truncated
+        assert not store.read_log(item, 1, "agent", 0, 10).truncated
+        assert trouble(over) is Trouble.PAST_QUOTA
+        assert trouble(lambda: store.append_log(item, 1, "build", 10, b"d")) is Trouble.PAST_QUOTA
+        assert store.read_log(item, 1, "build", 10, 1000).truncated
+        assert store.read_log(item, 1, "agent", 0, 1000) == chunk
+
+    def test_outputs_are_kept_with_their_attempt(self, world: World) -> None:
+        """Sorted by path; the same path again replaces."""
+        item, store = world.put().id, world.store
+        store.put_output(item, 1, _file("plot.png", 3))
+        store.put_output(item, 1, _file("model/a.bin", 5))
+        store.put_output(item, 1, _file("plot.png", 4))
+        assert [(f.path, f.size_b) for f in store.outputs(item, 1)] == [
+            ("model/a.bin", 5),
+            ("plot.png", 4),
+        ]
+
+    def test_archives_are_found_by_their_digest(self, world: World) -> None:
+        """One record for one content."""
+        assert world.store.archive("0" * 64) is None
+        world.store.put_archive(_file("code.tgz", 3))
+        world.store.put_archive(_file("code.tgz", 3))
+        found = world.store.archive("0" * 64)
+        assert found is not None
+        assert (found.size_b, found.blob) == (3, "blobs/code.tgz")
+
+    def test_files_of_nothing_are_not_found(self, world: World) -> None:
+        """Neither an unknown item nor an attempt that never was has any."""
+        item, store = world.put().id, world.store
+        for of, attempt in (("nothing", 1), (item, 2), (item, 0)):
+            for call in (
+                lambda o=of, a=attempt: store.append_log(o, a, "agent", 0, b"x"),
+                lambda o=of, a=attempt: store.read_log(o, a, "agent", 0, 1),
+                lambda o=of, a=attempt: store.log_cursors(o, a),
+                lambda o=of, a=attempt: store.put_output(o, a, _file("a", 1)),
+                lambda o=of, a=attempt: store.outputs(o, a),
+            ):
+                assert trouble(call) is Trouble.NOT_FOUND
+
+
+def _file(path: str, size_b: int) -> FileRecord:
+    return FileRecord(path=path, size_b=size_b, sha256="0" * 64, blob=f"blobs/{path}")

@@ -1,0 +1,335 @@
+"""What every store must do with claims, heartbeats and expiry: PROTOCOL 3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import Command, CommandKind, Verdict
+from launchyard.domain.item import ItemState
+from launchyard.plugins.testkit.store_base import StoreKit, trouble
+from launchyard.plugins.testkit.store_world import World, ref
+from launchyard.ports.store import QueueChange, Store, Trouble
+
+UNKNOWN_S = 3600.0
+
+
+class ClaimContract(StoreKit):
+    """How agents get work."""
+
+    def test_a_claim_fills_all_slots_in_order(self, world: World) -> None:
+        """Oldest first, one queue after another, with all that the holder needs."""
+        world.queue("second")
+        late = world.put("second")
+        ids = [world.put().id for _ in range(3)]
+        worker = world.worker(queues=("q", "second"))
+        grants = worker.claim(5).items
+        assert [g.item for g in grants] == [*ids, late.id]
+        first = grants[0]
+        assert (first.entity, first.queue, first.resource) == ("team", "q", "local")
+        assert (first.spec, first.queue_config, first.secrets) == (
+            {"n": 2},
+            {"a": 1},
+            {"TOKEN": "s3cret"},
+        )
+        assert (first.state, first.attempt_state) == (ItemState.CLAIMED, AttemptState.CLAIMED)
+        view = world.store.item(first.item)
+        assert (view.state, view.agent) == (ItemState.CLAIMED, worker.caller.agent)
+        assert view.times_ms["claimed"] == world.clock.now_ms()
+
+    def test_a_claim_repeats_its_answer(self, world: World) -> None:
+        """The same claim id gives the same items under the same tokens."""
+        for _ in range(4):
+            world.put()
+        worker = world.worker()
+        first = worker.claim(2, "c1")
+        assert worker.claim(2, "c1") == first
+        assert len(first.items) == 2
+        second = worker.claim(2, "c2")
+        assert {g.item for g in second.items}.isdisjoint(g.item for g in first.items)
+
+    def test_an_aborted_claim_gives_nothing(self, world: World) -> None:
+        """What it got goes back to its place, and a late repeat stays empty."""
+        first, second = world.put(), world.put()
+        worker = world.worker()
+        [grant] = worker.claim(1, "c1").items
+        world.store.abort_claim(worker.caller, "c1")
+        assert world.store.item(first.id).state is ItemState.QUEUED
+        assert worker.claim(1, "c1").items == ()
+        world.store.abort_claim(worker.caller, "c2")
+        assert worker.claim(1, "c2").items == ()
+        assert [g.item for g in worker.claim(2, "c3").items] == [first.id, second.id]
+        assert worker.launch(grant).verdict is Verdict.STALE
+
+    def test_no_free_slot_gets_no_item(self, world: World) -> None:
+        """Such a claim only waits for commands."""
+        world.put()
+        assert world.worker().claim(0).items == ()
+
+    def test_a_paused_queue_gives_nothing(self, world: World) -> None:
+        """Until it is resumed."""
+        world.put()
+        worker = world.worker()
+        world.store.change_queue("team", "q", QueueChange(paused=True))
+        assert worker.claim().items == ()
+        world.store.change_queue("team", "q", QueueChange(paused=False))
+        assert len(worker.claim().items) == 1
+
+    def test_a_queue_limit_counts_released_items(self, world: World) -> None:
+        """From CLAIMED to LAUNCHED; an item that waits for its next holder keeps its slot."""
+        world.store.change_queue("team", "q", QueueChange(limit=2))
+        for _ in range(4):
+            world.put()
+        worker, other = world.worker(), world.worker("host:2")
+        first, second = worker.claim(4).items
+        assert other.claim(4).items == ()
+        worker.run(first)
+        assert worker.release(first, AttemptState.RUNNING).verdict is Verdict.TAKEN
+        assert other.claim(4).items == ()
+        assert worker.release(second).verdict is Verdict.TAKEN
+        assert [g.item for g in other.claim(4).items] == [second.item]
+
+    def test_a_gone_queue_does_not_stop_the_others(self, world: World) -> None:
+        """Only when none of its queues is left is an agent told."""
+        world.queue("gone")
+        worker = world.worker(queues=("gone", "q"))
+        world.store.delete_queue("team", "gone")
+        world.put()
+        assert len(worker.claim().items) == 1
+
+    def test_a_cancel_travels_as_a_command(self, world: World) -> None:
+        """One claim carries it, and its repeats; every heartbeat does until the end is known."""
+        world.put()
+        worker = world.worker()
+        grant = worker.one()
+        view = world.store.cancel(grant.item, "bob")
+        assert (view.cancel, view.state) == (True, ItemState.CLAIMED)
+        command = Command(kind=CommandKind.CANCEL, item=grant.item, attempt=1)
+        assert worker.claim(1, "c1").commands == (command,)
+        assert worker.claim(1, "c1").commands == (command,)
+        assert worker.claim(1, "c2").commands == ()
+        assert worker.beat(grant).commands == (command,)
+        assert worker.launch(grant).verdict is Verdict.CANCELLED
+        assert worker.release(grant).verdict is Verdict.TAKEN
+        assert world.store.item(grant.item).attempt_state is AttemptState.CANCELLED
+        assert worker.beat().commands == ()
+
+    def test_a_drain_travels_as_a_command(self, world: World) -> None:
+        """An agent that is asked to drain gets no more work, until it is started again."""
+        world.put()
+        worker = world.worker()
+        assert world.store.ask_drain(worker.caller.agent).draining
+        answer = worker.claim()
+        assert (answer.items, answer.commands) == ((), (Command(kind=CommandKind.DRAIN),))
+        assert worker.beat().commands == (Command(kind=CommandKind.DRAIN),)
+        assert len(world.worker(agent=worker.caller.agent).claim().items) == 1
+        assert trouble(lambda: world.store.ask_drain("nobody")) is Trouble.NOT_FOUND
+
+
+class LeaseContract(StoreKit):
+    """Agents, their epochs, and what their heartbeats list."""
+
+    def test_an_agent_comes_back_in_its_next_epoch(self, world: World) -> None:
+        """It takes its leases over at once, under their tokens; its older start is refused."""
+        world.put()
+        world.put()
+        old = world.worker()
+        grant, other = old.claim(2).items
+        old.run(grant)
+        world.store.append_log(grant.item, 1, "agent", 0, b"hello")
+        answer = world.store.hello(world.hello(agent=old.caller.agent))
+        assert (answer.agent, answer.epoch) == (old.caller.agent, old.caller.epoch + 1)
+        assert answer.installation == world.store.installation()
+        again, second = answer.leases
+        assert (again.token, again.seq, again.state) == (grant.token, 1, ItemState.LAUNCHED)
+        assert again.place is not None
+        assert again.place.uid == "42"
+        assert (again.log_cursors, again.secrets) == ({"agent": 5}, {"TOKEN": "s3cret"})
+        assert second.item == other.item
+        for call in (old.claim, old.beat, lambda: old.launch(grant), lambda: old.release(grant)):
+            assert trouble(call) is Trouble.STALE_AGENT
+
+    def test_strangers_are_told_apart(self, world: World) -> None:
+        """Names may clash, ids do not; an unknown id begins anew."""
+        first, second = world.worker(), world.worker()
+        assert first.caller.agent != second.caller.agent
+        assert world.worker(agent="never-seen").caller.epoch == 1
+        assert len(world.store.agents("team")) == 3
+        stranger = world.worker()
+        world.store.goodbye(stranger.caller)
+        assert trouble(stranger.beat) is Trouble.STALE_AGENT
+
+    def test_an_agent_is_seen(self, world: World) -> None:
+        """What it said, how many items it holds, and whether its lease holds."""
+        world.put()
+        worker = world.worker()
+        worker.one()
+        [agent] = world.store.agents()
+        assert (agent.queues, agent.scopes, agent.active) == (("q",), ("host:1",), 1)
+        assert (agent.online, agent.draining, agent.max_jobs) == (True, False, 4)
+        world.wait(self.ttl_s + 2)
+        [agent] = world.store.agents()
+        assert (agent.online, agent.active) == (False, 0)
+
+    def test_an_unlisted_lease_is_handed_out_once(self, world: World) -> None:
+        """A lost claim answer comes with the next beat; after two silent ones it is dropped."""
+        world.put()
+        worker = world.worker()
+        grant = worker.one()
+        [again] = worker.beat().unlisted
+        assert (again.item, again.token) == (grant.item, grant.token)
+        assert worker.beat(grant).unlisted == ()
+        assert len(worker.beat().unlisted) == 1
+        assert worker.beat().unlisted == ()
+        assert world.store.item(grant.item).state is ItemState.QUEUED
+        assert worker.beat(grant).stale == (ref(grant),)
+        assert worker.launch(grant).verdict is Verdict.STALE
+
+    def test_an_unlisted_launch_is_offered(self, world: World) -> None:
+        """Something may run: it is never put back blindly."""
+        world.put()
+        worker = world.worker()
+        grant = worker.one()
+        worker.launch(grant)
+        worker.beat()
+        worker.beat()
+        assert world.store.item(grant.item).state is ItemState.LAUNCHING
+        [resolve] = worker.claim().resolve
+        assert (resolve.item, resolve.attempt) == (grant.item, grant.attempt)
+        assert resolve.token > grant.token
+
+    def test_a_beat_tells_of_stale_leases(self, world: World) -> None:
+        """What the agent lists and no longer holds; an end of its own is no surprise to it."""
+        world.put()
+        worker = world.worker()
+        grant = worker.one()
+        answer = worker.beat(grant)
+        assert (answer.ttl_s, answer.stale, answer.unlisted) == (self.ttl_s, (), ())
+        world.wait(self.ttl_s + 2)
+        assert worker.beat(grant).stale == (ref(grant),)
+
+    def test_goodbye_ends_the_lease(self, world: World) -> None:
+        """What was not released goes on by the normal rules, at once."""
+        world.put()
+        world.put()
+        worker = world.worker()
+        launched, claimed = worker.claim(2).items
+        worker.run(launched)
+        world.store.goodbye(worker.caller)
+        assert world.store.item(claimed.item).state is ItemState.QUEUED
+        assert world.store.item(launched.item).state is ItemState.LAUNCHED
+        assert not world.store.agents()[0].online
+        assert len(world.worker().claim(0).resolve) == 1
+
+
+class ExpiryContract(StoreKit):
+    """Expiry, by the store's clock alone."""
+
+    def test_an_expired_claim_goes_back(self, world: World) -> None:
+        """To its place, with its attempt; beating agents keep theirs."""
+        first, second = world.put(), world.put()
+        dead, alive = world.worker(), world.worker("host:2")
+        grant, kept = dead.one(), alive.one()
+        assert world.wait(self.ttl_s - 1, (alive, [kept])).requeued == 0
+        done = world.wait(3, (alive, [kept]))
+        assert (done.requeued, done.offered, done.woken) == (1, 0, ("team/q",))
+        assert world.store.item(first.id).state is ItemState.QUEUED
+        assert world.store.item(second.id).state is ItemState.CLAIMED
+        again = alive.one()
+        assert (again.item, again.attempt) == (grant.item, 1)
+        assert again.token > grant.token
+        assert dead.launch(grant).verdict is Verdict.STALE
+
+    def test_an_expired_cancelled_claim_is_over(self, world: World) -> None:
+        """Nobody wants it, and nothing ran."""
+        item = world.put()
+        world.worker().one()
+        world.store.cancel(item.id, "bob")
+        world.wait(self.ttl_s + 2)
+        assert world.store.item(item.id).attempt_state is AttemptState.CANCELLED
+
+    def test_an_expired_launch_is_offered_where_it_is(self, world: World) -> None:
+        """Only to an agent that reaches its scope, with its place and under a new token."""
+        world.put()
+        dead, far = world.worker(), world.worker("host:2")
+        grant = dead.one()
+        dead.run(grant)
+        done = world.wait(self.ttl_s + 2, (far, []))
+        assert (done.requeued, done.offered) == (0, 1)
+        assert far.claim(4).resolve == ()
+        near = world.worker()
+        answer = near.claim(0)
+        [resolve] = answer.resolve
+        assert answer.items == ()
+        assert (resolve.item, resolve.attempt, resolve.seq) == (grant.item, 1, 1)
+        assert resolve.place is not None
+        assert (resolve.place.name, resolve.place.uid) == ("ly-x-a1", "42")
+        assert resolve.token > grant.token
+        assert near.claim(0).resolve == ()
+        assert near.launch(grant).verdict is Verdict.STALE
+
+    def test_nobody_comes_and_the_host_is_lost(self, world: World) -> None:
+        """After the time for it, the attempt has ended; before, it has not."""
+        world.put()
+        dead = world.worker()
+        grant = dead.run(dead.one())
+        world.wait(self.ttl_s + self.host_lost_s - 5)
+        assert world.store.item(grant.item).state is ItemState.LAUNCHED
+        done = world.wait(10)
+        assert done.lost == 1
+        view = world.store.item(grant.item)
+        assert (view.attempt_state, view.reason) == (AttemptState.LOST, "host_lost")
+        assert world.wait(self.host_lost_s).lost == 0
+
+    def test_a_start_gives_a_full_term(self, world: World, opened: Callable[[], Store]) -> None:
+        """While the server was down nobody could be heard."""
+        world.put()
+        world.put()
+        worker = world.worker()
+        launched, claimed = worker.claim(2).items
+        worker.run(launched)
+        world.store.close()
+        world.clock.pass_s(UNKNOWN_S)
+        world.store = worker.store = opened()
+        assert world.store.expire().requeued == 0
+        assert world.wait(self.ttl_s - 2).requeued == 0
+        assert worker.beat(launched, claimed).stale == ()
+        assert world.wait(self.ttl_s + 2).requeued == 1
+
+    def test_jumps_and_stalls_give_a_full_term(self, world: World) -> None:
+        """A clock that was set, either way, and a scan that came far too late."""
+        for wall_s, boot_s in ((UNKNOWN_S, 0.0), (-UNKNOWN_S, 0.0), (UNKNOWN_S, UNKNOWN_S)):
+            item = world.put()
+            worker = world.worker()
+            worker.one()
+            world.clock.wall_ms += round(wall_s * 1000)
+            world.clock.boot_s += boot_s
+            assert world.wait(self.ttl_s - 2).requeued == 0
+            assert world.wait(4).requeued == 1
+            world.store.cancel(item.id, "test")
+
+    def test_the_wait_for_a_host_does_not_count_either(self, world: World) -> None:
+        """A server that slept has not looked for anybody."""
+        world.put()
+        dead = world.worker()
+        grant = dead.run(dead.one())
+        world.wait(self.ttl_s + 2)
+        world.clock.pass_s(UNKNOWN_S)
+        world.wait(self.host_lost_s - 5)
+        assert world.store.item(grant.item).state is ItemState.LAUNCHED
+
+    def test_the_next_scan_is_soon_enough(self, world: World) -> None:
+        """Never later than the next end of a lease, never at once without need."""
+        world.worker()
+        world.clock.pass_s(1)
+        assert 0 < world.store.expire().next_s <= self.ttl_s
+
+    def test_an_expired_agent_can_work_again(self, world: World) -> None:
+        """What it claims after its lease ended is held, and expires again."""
+        worker = world.worker()
+        world.wait(self.ttl_s + 2)
+        item = world.put()
+        worker.one()
+        assert world.wait(self.ttl_s - 2).requeued == 0
+        assert world.wait(4).requeued == 1
+        assert world.store.item(item.id).state is ItemState.QUEUED
