@@ -182,6 +182,7 @@ HTTP_DURATION: Final = _histogram(
 )
 SSE_CLIENTS: Final = _gauge("sse_clients", "Clients that follow a live stream.", "stream")
 LOG_BYTES_STORED: Final = _counter("log_bytes_stored", "Bytes of logs that agents brought.")
+CLAIMS_WAITING: Final = _gauge("claims_waiting", "Claims of agents that wait for work now.")
 
 COMMON_FAMILIES: Final = (BUILD_INFO, PROCESS_STATE, MEMORY, CPU)
 AGENT_FAMILIES: Final[tuple[Family, ...]] = (
@@ -201,6 +202,7 @@ SERVER_FAMILIES: Final[tuple[Family, ...]] = (
     *COMMON_FAMILIES,
     *(QUEUE_WAITING, QUEUE_ACTIVE, QUEUE_OLDEST_AGE, QUEUE_PAUSED, QUEUE_LIMIT, QUEUE_ENQUEUED),
     *(LEASE_EXPIRATIONS, AGENTS, HTTP_REQUESTS, HTTP_DURATION, SSE_CLIENTS, LOG_BYTES_STORED),
+    CLAIMS_WAITING,
 )
 """What a server exposes."""
 

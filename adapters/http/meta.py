@@ -13,6 +13,7 @@ from launchyard.adapters.http.gauges import refresh
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.adapters.http.shapes import Info, Me
+from launchyard.ports.families import CLAIMS_WAITING
 
 
 class MetaRoutes:
@@ -91,5 +92,6 @@ class MetaRoutes:
     async def metrics(self, request: Request) -> Response:
         services = self._house.services
         await self._house.read(lambda store: refresh(store, services))
+        services.metrics.gauge(CLAIMS_WAITING, self._house.waits.waiting())
         text, kind = services.render(request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": kind})

@@ -1,0 +1,157 @@
+"""Who is woken, without a server: a wake-up is lost only when there is nothing to claim."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launchyard.adapters.http.wake import Waiter, Waits
+
+A, B = ("team", "a"), ("team", "b")
+
+
+@dataclass
+class Line:
+    """Queues with numbers of items, and agents that claim as the routes do."""
+
+    waits: Waits = field(default_factory=Waits)
+    items: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def take(self, waiter: Waiter) -> Counter[tuple[str, str]]:
+        """Claim up to the waiter's free slots, queue after queue."""
+        got: Counter[tuple[str, str]] = Counter()
+        for queue in waiter.queues:
+            count = min(self.items[queue], waiter.free - got.total())
+            self.items[queue] -= count
+            got[queue] += count
+        return got
+
+    async def claim(self, waiter: Waiter) -> Counter[tuple[str, str]]:
+        """Claim, waiting until there is something or the claim is ended."""
+        try:
+            while not waiter.ended:
+                got = self.take(waiter)
+                self.waits.begin(waiter)
+                if got.total() < waiter.free:
+                    waiter.woken_for.clear()
+                else:
+                    left = {q: n - got[q] for q, n in waiter.woken_for.items()}
+                    waiter.woken_for = {q: n for q, n in left.items() if n > 0}
+                if got.total():
+                    return got
+                await self.waits.wait(waiter, 30)
+        finally:
+            self.waits.pass_on(waiter)
+            self.waits.finish(waiter)
+        return Counter()
+
+    def put(self, queue: tuple[str, str], count: int = 1) -> None:
+        """Put items on a queue and say so, as a submit does."""
+        self.items[queue] += count
+        for _ in range(count):
+            self.waits.notify(queue)
+
+
+def waiter(name: str, queues: Iterable[tuple[str, str]], free: int = 1) -> Waiter:
+    """Make a claim of agent *name*."""
+    return Waiter(name, f"claim-{name}", queues, free)
+
+
+async def settle() -> None:
+    """Let everything run that can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([(A,), (B,), (A, B), (B, A)]), st.integers(1, 3)), max_size=6
+    ),
+    st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 4), st.booleans()), max_size=6),
+)
+def test_nobody_waits_beside_an_item(
+    agents: list[tuple[tuple[tuple[str, str], ...], int]],
+    puts: list[tuple[tuple[str, str], int, bool]],
+) -> None:
+    """Whatever is put in whatever order: no claim goes on waiting for a queue that has items."""
+
+    async def run() -> None:
+        line = Line()
+        tasks = [
+            asyncio.create_task(line.claim(waiter(f"w{n}", queues, free)))
+            for n, (queues, free) in enumerate(agents)
+        ]
+        await settle()
+        for queue, count, pause in puts:
+            line.put(queue, count)
+            if pause:
+                await settle()
+        await settle()
+        for task, (queues, _) in zip(tasks, agents, strict=True):
+            assert task.done() or not any(line.items[queue] for queue in queues)
+        line.waits.close()
+        await asyncio.gather(*tasks)
+        assert line.waits.waiting() == 0
+
+    asyncio.run(run())
+
+
+def test_a_wake_up_of_one_that_is_gone_is_passed_on() -> None:
+    """The next in line gets it."""
+
+    async def run() -> None:
+        line = Line()
+        gone = waiter("gone", [A])
+        line.waits.begin(gone)
+        leaving = asyncio.create_task(line.waits.wait(gone, 30))
+        await settle()
+        other = asyncio.create_task(line.claim(waiter("other", [A])))
+        await settle()
+        line.put(A)
+        await leaving
+        line.waits.pass_on(gone)
+        line.waits.finish(gone)
+        await settle()
+        assert other.done()
+
+    asyncio.run(run())
+
+
+def test_submits_of_one_turn_share_a_wake_up() -> None:
+    """Ten items for an agent with ten slots wake nobody else."""
+
+    async def run() -> None:
+        line = Line()
+        big = asyncio.create_task(line.claim(waiter("big", [A], 10)))
+        await settle()
+        small = waiter("small", [A])
+        second = asyncio.create_task(line.claim(small))
+        await settle()
+        line.put(A, 10)
+        await settle()
+        assert big.result() == Counter({A: 10})
+        assert not second.done()
+        line.waits.close()
+        await second
+
+    asyncio.run(run())
+
+
+def test_nobody_waits_in_a_closed_house() -> None:
+    """A stop ends every wait, also those that begin during it."""
+
+    async def run() -> None:
+        line = Line()
+        first = asyncio.create_task(line.claim(waiter("a", [A])))
+        await settle()
+        line.waits.close()
+        await first
+        late = waiter("b", [A])
+        await asyncio.wait_for(line.waits.wait(late, 30), 5)
+
+    asyncio.run(run())
