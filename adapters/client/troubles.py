@@ -35,7 +35,8 @@ _GONE: Final = 410
 
 def no_answer(error: Exception, url: str) -> OperatorError:
     """Say that the server was not reached, or did not answer in time; both may pass."""
-    if isinstance(error, requests.exceptions.SSLError):
+    # The second is how requests says that the file of certificates is not there.
+    if isinstance(error, requests.exceptions.SSLError) or type(error) is OSError:
         return OperatorError(
             f"the certificate of {url} is not trusted",
             Refusal(Failure.UNREACHABLE, _words(error)),
