@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from launchyard.plugins import builtin_sources
+from launchyard.plugins import builtin_local, builtin_sources
 
 MODULES: Final[Mapping[str, ModuleType]] = {
+    "local": builtin_local,
     "sources": builtin_sources,
 }
 """The built-in plugins by the names under which they can be denied."""
