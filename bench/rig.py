@@ -115,7 +115,7 @@ def _ready(running: Server) -> bool:
         raise RuntimeError("the server ended; see server.log")
     try:
         return requests.get(f"{running.url}/readyz", timeout=1).ok and running.key_file.exists()
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

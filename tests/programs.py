@@ -145,7 +145,7 @@ class Yard:
     def _ready(self) -> bool:
         try:
             return requests.get(f"{self.url}/readyz", timeout=2).ok and self.key_file.exists()
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def make_queue(self, **more: Any) -> None:
