@@ -115,9 +115,9 @@ class LiveRoutes:
         attempt = whole(request, "attempt", 0) or self._store.item(item).attempt
         source, start = request.query_params.get("source", ""), whole(request, "start", 0)
         log = LogReader(self._house, item, attempt, source, start)
-        if flag(request, "follow"):
+        follow, end = flag(request, "follow"), log.ends().get(source, 0)
+        if follow:
             return self._streams.answer("logs", self._log_events(log))
-        end = log.ends().get(source, 0)
         return StreamingResponse(
             log.whole(),
             headers={"X-Launchyard-Cursor": str(end), "Cache-Control": "no-store"},

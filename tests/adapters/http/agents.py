@@ -13,8 +13,6 @@ import requests
 
 from tests.servers import RunningServer
 
-HOST = "host:test"
-
 
 @dataclass
 class FakeAgent:
@@ -44,7 +42,7 @@ class FakeAgent:
             "name": name,
             "entity": "team",
             "queues": list(queues),
-            "scopes": [HOST],
+            "scopes": [f"host:{name}"],
             "max_jobs": 4,
             "hostname": "here",
             "version": "0",
@@ -92,15 +90,18 @@ class FakeAgent:
 
     def launch(self, grant: dict[str, Any]) -> dict[str, Any]:
         """Make the fenced write; return how it was taken."""
-        place = {"scope": HOST, "name": f"ly-{grant['item']}"}
+        place = self.place(grant["item"])
         batch = [{"lease": lease(grant), "place": place}]
         return dict(self.post("launching", batch=batch)["answers"][0])
+
+    def place(self, item: str, uid: str = "") -> dict[str, str]:
+        """Return where the agent runs an item."""
+        return {"scope": f"host:{self.name}", "name": f"ly-{item}", "uid": uid}
 
     def finish(self, grant: dict[str, Any]) -> None:
         """Take an item through to its end, log included."""
         assert self.launch(grant)["verdict"] == "taken"
-        place = {"scope": HOST, "name": f"ly-{grant['item']}", "uid": "1"}
-        self.report(grant, 1, state="running", place=place)
+        self.report(grant, 1, state="running", place=self.place(grant["item"], "1"))
         self.report(grant, 2, state="succeeded", reason="completed", exit_code=0)
         self.report(grant, 3, logs_complete=True)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from launchyard.adapters.http.wake import Waiter, Waits
@@ -68,6 +68,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([(A,), (B,), (A, B), (B, A)]), st.integers(1, 3)), max_size=6
