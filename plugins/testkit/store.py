@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from launchyard.plugins.testkit.store_directory import DirectoryContract, ItemsContract
+from launchyard.plugins.testkit.store_expiry import ExpiryContract
 from launchyard.plugins.testkit.store_files import FilesContract
-from launchyard.plugins.testkit.store_leases import ClaimContract, ExpiryContract, LeaseContract
+from launchyard.plugins.testkit.store_leases import ClaimContract, LeaseContract
 from launchyard.plugins.testkit.store_reports import (
     ReclaimContract,
     ReleaseContract,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
 from launchyard.plugins.testkit.store_world import World
@@ -15,13 +16,14 @@ class FilesContract(StoreKit):
     def test_a_log_grows_at_its_cursor(self, world: World) -> None:
         """Each source of each attempt has its own; anywhere else the cursor is told."""
         item, store = world.put().id, world.store
-        assert store.append_log(item, 1, "agent", 0, b"hello ") == 6
-        assert store.append_log(item, 1, "agent", 6, b"world") == 11
+        first, end = len(b"hello "), len(b"hello world")
+        assert store.append_log(item, 1, "agent", 0, b"hello ") == first
+        assert store.append_log(item, 1, "agent", first, b"world") == end
         assert store.append_log(item, 1, "build", 0, b"") == 0
-        for start in (0, 6, 12):
-            error = refused(lambda at=start: store.append_log(item, 1, "agent", at, b"x"))
-            assert (error.trouble, error.cursor) == (Trouble.CURSOR, 11)
-        assert store.log_cursors(item, 1) == {"agent": 11, "build": 0}
+        for start in (0, first, end + 1):
+            error = refused(partial(store.append_log, item, 1, "agent", start, b"x"))
+            assert (error.trouble, error.cursor) == (Trouble.CURSOR, end)
+        assert store.log_cursors(item, 1) == {"agent": end, "build": 0}
 
     def test_a_read_merges_chunks(self, world: World, opened: Callable[[], Store]) -> None:
         """From any byte, as many as wanted, in one piece; after a restart, too."""
@@ -43,7 +45,7 @@ class FilesContract(StoreKit):
         item, store = world.put().id, world.store
         store.append_log(item, 1, "build", 0, b"b" * 10)
         store.append_log(item, 1, "agent", 0, b"a" * 80)
-        over = lambda: store.append_log(item, 1, "agent", 80, b"c" * 50)  # noqa: E731
+        over = partial(store.append_log, item, 1, "agent", 80, b"c" * 50)
         assert trouble(over) is Trouble.PAST_QUOTA
         chunk = store.read_log(item, 1, "agent", 0, 1000)
         assert chunk.data.startswith(b"a" * 80 + b"c" * 10 + b"\n[launchyard: ")
@@ -80,11 +82,11 @@ class FilesContract(StoreKit):
         item, store = world.put().id, world.store
         for of, attempt in (("nothing", 1), (item, 2), (item, 0)):
             for call in (
-                lambda o=of, a=attempt: store.append_log(o, a, "agent", 0, b"x"),
-                lambda o=of, a=attempt: store.read_log(o, a, "agent", 0, 1),
-                lambda o=of, a=attempt: store.log_cursors(o, a),
-                lambda o=of, a=attempt: store.put_output(o, a, _file("a", 1)),
-                lambda o=of, a=attempt: store.outputs(o, a),
+                partial(store.append_log, of, attempt, "agent", 0, b"x"),
+                partial(store.read_log, of, attempt, "agent", 0, 1),
+                partial(store.log_cursors, of, attempt),
+                partial(store.put_output, of, attempt, _file("a", 1)),
+                partial(store.outputs, of, attempt),
             ):
                 assert trouble(call) is Trouble.NOT_FOUND
 
