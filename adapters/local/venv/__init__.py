@@ -1,0 +1,1 @@
+"""Virtual environments made from what a job requires, each once, and shared by equal jobs."""
