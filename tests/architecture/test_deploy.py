@@ -1,0 +1,34 @@
+"""What we ship for operators names metrics that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from launchyard.domain.reason import Reason
+from launchyard.ports.families import AGENT_FAMILIES, SERVER_FAMILIES
+from launchyard.ports.metrics import Kind
+
+ROOT = Path(__file__).parents[2]
+NAMES = {
+    f"launchyard_{family.name}{'_total' if family.kind is Kind.COUNTER else ''}"
+    for family in (*AGENT_FAMILIES, *SERVER_FAMILIES)
+}
+
+
+@pytest.mark.parametrize("page", ["deploy/prometheus/alerts.yml", "docs/operations.md"])
+def test_rules_name_metrics_that_exist(page: str) -> None:
+    """An alert on a number that nobody tells would never fire."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"\blaunchyard_\w+", text))
+    assert named
+    assert not named - NAMES
+
+
+def test_alerts_name_reasons_that_exist() -> None:
+    """A reason that was renamed would drop out of the alert unnoticed."""
+    text = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
+    for group in re.findall(r'reason=~"([^"]+)"', text):
+        assert set(group.split("|")) <= {reason.value for reason in Reason}
