@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -39,8 +37,6 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "version": ("version", "Print the version."),
 }
 """Each command with its module here and its line in the help."""
-
-_PIPE_CLOSED: Final = 0
 
 
 class LazyGroup(click.Group):
@@ -98,10 +94,6 @@ def run(programs: Programs, arguments: Sequence[str], environment: Mapping[str, 
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return Code.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last resort
         known = told(error) or unexpected(error, environment)
         known.show()
