@@ -61,7 +61,16 @@ class LocalPrograms:
     def run_agent(self, start: AgentStart) -> int:
         from launchyard.bootstrap.agent import AgentOptions, run_agent
 
-        return run_agent(start.config, AgentOptions())
+        return run_agent(
+            start.config,
+            AgentOptions(
+                server=start.server,
+                key=start.key,
+                log_file=start.log_file,
+                operations_port=start.operations_port,
+                rebuild_journal=start.rebuild_journal,
+            ),
+        )
 
     def start(self, words: Sequence[str], log: str) -> Child:
         return Child([sys.executable, "-m", "launchyard", *words], log)

@@ -1,0 +1,285 @@
+"""The worker process that fetches source code and builds what attempts run in."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from launchyard.actors.child import Channel
+from launchyard.actors.crashpoints import reach
+from launchyard.actors.mailbox import Mailbox
+from launchyard.actors.messages import (
+    Build,
+    BuildDone,
+    BuildFailed,
+    CancelBuild,
+    FromHost,
+    Numbers,
+    Ping,
+    Pong,
+    Ref,
+    TellNumbers,
+    ToHost,
+)
+from launchyard.actors.role import Crew, Role
+from launchyard.domain.reason import Reason
+from launchyard.domain.spec import ArchiveSource, GitSource, NoSource, Source
+from launchyard.ports import families
+from launchyard.ports.builder import Builder, BuildError, Built
+from launchyard.ports.clock import Clock
+from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
+from launchyard.ports.metrics import Metrics
+from launchyard.ports.source import (
+    ArchiveRequest,
+    Fetched,
+    GitRequest,
+    SourceError,
+    SourceFetcher,
+)
+from launchyard.ports.target import BuildJob
+
+_log = logging.getLogger(__name__)
+SOURCE: Final = "build"
+_PIECE_B: Final = 64 * 1024
+_MOST_WAITING_B: Final = 4 * 1024 * 1024
+_EVERY_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildHostParts:
+    """What a build host is made of; `builders` and `fetchers` by their names."""
+
+    builders: Mapping[str, Builder]
+    fetchers: Mapping[str, SourceFetcher[Any]]
+    files: AttemptFiles
+    clock: Clock
+    metrics: Metrics
+    most: int = 2
+    timeout_s: float = 3600.0
+
+
+class BuildHost:
+    """A pool of workers, and the wishes to stop a build."""
+
+    def __init__(self, parts: BuildHostParts, channel: Channel) -> None:
+        self._parts, self._channel = parts, channel
+        self.crew = Crew("build", parts.clock.boottime)
+        self._pool = [Mailbox[Build]() for _ in range(parts.most)]
+        self._lock = threading.Lock()
+        self._stops: dict[Ref, threading.Event] = {}
+
+    def start(self) -> BuildHost:
+        """Start every worker; return this host."""
+        for number, mailbox in enumerate(self._pool):
+            self._hire(f"builder-{number}", mailbox)
+        return self
+
+    def _hire(self, name: str, mailbox: Mailbox[Build]) -> None:
+        self.crew.hire(name, mailbox, lambda: BuildWorker.start(mailbox, self, self._parts))
+
+    def handle(self, messages: Sequence[ToHost]) -> None:
+        """Sort *messages* into mailboxes; in the process's main thread."""
+        for message in messages:
+            match message:
+                case Build(ref):
+                    self._begin(ref, message)
+                case CancelBuild(ref):
+                    with self._lock:
+                        if ref in self._stops:
+                            self._stops[ref].set()
+                case Ping(number):
+                    self.crew.check()
+                    self.say(Pong(number))
+                case TellNumbers(number):
+                    self.say(Numbers(number, self._parts.metrics.snapshot()))
+                case _:
+                    _log.error("a build host does not know %s", message)
+
+    def _begin(self, ref: Ref, wish: Build) -> None:
+        with self._lock:
+            if ref in self._stops and not self._stops[ref].is_set():
+                return
+            self._stops[ref] = threading.Event()
+        min(self._pool, key=lambda mailbox: (len(mailbox), bool(mailbox.doing))).put(wish)
+
+    def stop_of(self, ref: Ref) -> threading.Event:
+        """Return the event that stops this build."""
+        with self._lock:
+            return self._stops.setdefault(ref, threading.Event())
+
+    def say(self, message: FromHost) -> None:
+        """Send *message* to the main process; any thread may."""
+        self._channel.send(message)
+
+    def finish(self, ref: Ref, message: FromHost) -> None:
+        """Tell the end of a build."""
+        with self._lock:
+            self._stops.pop(ref, None)
+        self.say(message)
+
+
+class BuildWorker(Role[Build]):
+    """Carries out one build after another, in its own thread."""
+
+    def __init__(self, mailbox: Mailbox[Build], host: BuildHost, parts: BuildHostParts) -> None:
+        super().__init__(mailbox)
+        self._host, self._parts = host, parts
+
+    def work(self, letters: Sequence[Build]) -> None:
+        for letter in letters:
+            self.mailbox.doing = f"builds for {letter.ref.item}"
+            try:
+                self._build(letter)
+            except Exception as e:
+                detail = f"the builder broke: {type(e).__name__}: {e}"
+                self._host.finish(letter.ref, BuildFailed(letter.ref, Reason.AGENT_ERROR, detail))
+                raise
+
+    def _build(self, wish: Build) -> None:
+        metrics, began = self._parts.metrics, self._parts.clock.boottime()
+        builder = {"builder": wish.job.builder or "none"}
+        log = BuildLog(self._parts, wish.ref)
+        stop = self._host.stop_of(wish.ref)
+        metrics.gauge(families.BUILDS_IN_PROGRESS, 1, builder)
+        end: BuildDone | BuildFailed
+        try:
+            end = self._made(wish.ref, wish.job, log, stop.is_set)
+        except (SourceError, BuildError) as e:
+            log.write(f"{e}\n".encode())
+            end = BuildFailed(wish.ref, e.reason, str(e), e.retry)
+        log.close()
+        metrics.gauge(families.BUILDS_IN_PROGRESS, 0, builder)
+        outcome = {**builder, "outcome": _outcome(end)}
+        spent_s = self._parts.clock.boottime() - began
+        metrics.observe(families.BUILD_DURATION, spent_s, outcome)
+        cache = end.built.cache if isinstance(end, BuildDone) else "none"
+        metrics.count(families.BUILDS_FINISHED, {**outcome, "cache": cache})
+        self._host.finish(wish.ref, end)
+
+    def _made(
+        self, ref: Ref, job: BuildJob, log: BuildLog, cancelled: Callable[[], bool]
+    ) -> BuildDone:
+        folder = self._fetched(job, log, cancelled)
+        if job.request is None:
+            return BuildDone(ref, Built(cache="none"), folder)
+        builder = self._parts.builders.get(job.builder)
+        if builder is None:
+            known = ", ".join(self._parts.builders) or "none"
+            raise BuildError(
+                f"this agent has no builder {job.builder}; it has {known}",
+                reason=Reason.BUILDER_MISSING,
+            )
+        source = folder if job.request.source else ""
+        request = replace(job.request, source=source, timeout_s=self._parts.timeout_s)
+        reach("build.before_call")
+        built = builder.build(request, log.write, cancelled)
+        reach("build.after_call")
+        return BuildDone(ref, built, folder)
+
+    def _fetched(self, job: BuildJob, log: BuildLog, cancelled: Callable[[], bool]) -> str:
+        """Bring the source into its folder; what an interrupted fetch left there goes first."""
+        kind, request = self._request(job.source)
+        if kind == "":
+            return job.into
+        fetcher = self._parts.fetchers.get(kind)
+        if fetcher is None:
+            raise SourceError(
+                f"this agent cannot fetch {kind} sources", reason=Reason.SOURCE_REFUSED
+            )
+        into = Path(job.into)
+        try:
+            shutil.rmtree(into, ignore_errors=True)
+            into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as e:
+            text = f"the folder {into.parent} cannot be made: {e.strerror}"
+            raise SourceError(text, reason=Reason.DISK_FULL) from e
+        reach("fetch.before_call")
+        fetched: Fetched = fetcher.fetch(
+            request, job.into, timeout_s=self._parts.timeout_s, cancelled=cancelled
+        )
+        reach("fetch.after_call")
+        log.write(f"source: {kind} {fetched.revision}\n".encode())
+        return fetched.folder
+
+    def _request(self, source: Source) -> tuple[str, Any]:
+        """Return the name of the fetcher and what to ask of it."""
+        files = self._parts.files
+        match source:
+            case NoSource():
+                return "", None
+            case GitSource(url, ref, subdir):
+                return "git", GitRequest(url=url, ref=ref, subdir=subdir)
+            case ArchiveSource(sha256):
+                return "archive", ArchiveRequest(sha256=sha256, open=lambda: _opened(files, sha256))
+            case _:
+                raise SourceError(
+                    f"this agent cannot fetch {type(source).__name__} sources",
+                    reason=Reason.SOURCE_REFUSED,
+                )
+
+
+class BuildLog:
+    """Ships a build's output as it comes; a server that is away never stops a build."""
+
+    def __init__(self, parts: BuildHostParts, ref: Ref) -> None:
+        self._files, self._clock, self._metrics = parts.files, parts.clock, parts.metrics
+        self._ref = ref
+        self._lock = threading.Lock()
+        self._waiting = bytearray()
+        self._cursor = 0
+        self._sent_at = 0.0
+        self._full = False
+
+    def write(self, data: bytes) -> None:
+        """Add *data*; what lies here long enough, or is enough, is sent."""
+        with self._lock:
+            if len(self._waiting) < _MOST_WAITING_B and not self._full:
+                self._waiting += data
+            old = self._clock.boottime() - self._sent_at > _EVERY_S
+            if old or len(self._waiting) >= _PIECE_B:
+                self._send()
+
+    def close(self) -> None:
+        """Send the rest."""
+        with self._lock:
+            self._send()
+
+    def _send(self) -> None:
+        self._sent_at = self._clock.boottime()
+        ref = self._ref
+        with contextlib.suppress(ServerError):
+            while self._waiting and not self._full:
+                piece = bytes(self._waiting[:_PIECE_B])
+                try:
+                    reach("logs.before_send")
+                    self._cursor = self._files.append_log(
+                        ref.item, ref.attempt, SOURCE, self._cursor, piece
+                    )
+                    reach("logs.after_send")
+                except LogCursorError as e:
+                    if e.cursor == self._cursor and not e.full:
+                        return
+                    self._cursor, self._full = e.cursor, e.full
+                    continue
+                del self._waiting[: len(piece)]
+                self._metrics.count(families.LOG_BYTES_SHIPPED, by=len(piece))
+
+
+def _opened(files: AttemptFiles, sha256: str) -> Any:
+    try:
+        return files.open_archive(sha256)
+    except ServerError as e:
+        raise SourceError(str(e), reason=Reason.SOURCE_UNREACHABLE, retry=e.retry) from e
+
+
+def _outcome(end: BuildDone | BuildFailed) -> str:
+    if isinstance(end, BuildDone):
+        return "succeeded"
+    ends = {Reason.CANCELLED: "cancelled", Reason.BUILD_TIMEOUT: "timed_out"}
+    return ends.get(end.reason, "failed")

@@ -1,0 +1,79 @@
+"""Keeps the leases: the heartbeat that lists them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from launchyard.actors.crashpoints import reach
+from launchyard.actors.facts import Renewed, SupervisorFact
+from launchyard.actors.mailbox import Mailbox
+from launchyard.actors.role import Role
+from launchyard.actors.session import Session
+from launchyard.domain.exchange import Heartbeat
+from launchyard.domain.lease import HEARTBEAT_S, MARGIN_S, holder_deadline
+from launchyard.ports import families
+from launchyard.ports.launch_server import ServerError
+
+_SOONEST_S: Final = 0.5
+_RETRY_S: Final = 2.0
+_PARTS: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Send a heartbeat now."""
+
+
+class LeaseKeeper(Role[Beat]):
+    """Sends a heartbeat every ten seconds, more often where leases are short or none is answered.
+
+    The deadline counts from when the request was *sent*, on the clock that goes on while this
+    process is stopped or the machine sleeps; a stop shows in that the deadline has passed.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox[Beat],
+        session: Session,
+        tell: Mailbox[SupervisorFact],
+        status: Callable[[], str],
+    ) -> None:
+        super().__init__(mailbox)
+        self._session, self._tell, self._status = session, tell, status
+
+    def work(self, letters: Sequence[Beat]) -> None:  # noqa: ARG002 - one answers all
+        session = self._session
+        usual_s = period_s(session.ttl_s)
+        wait_s = usual_s
+        try:
+            self._beat()
+        except ServerError as e:
+            session.metrics.count(
+                families.LEASE_RENEWALS, {"result": "retry" if e.retry else "lost"}
+            )
+            wait_s = min(usual_s, _RETRY_S)
+        finally:
+            session.alarms.after("heartbeat", wait_s, lambda: self.mailbox.put(Beat()))
+
+    def _beat(self) -> None:
+        session = self._session
+        sent_at = session.clock.boottime()
+        leases = session.leases.listed()
+        self.mailbox.doing = f"renews {len(leases)} leases"
+        beat = Heartbeat(caller=session.caller, leases=leases, status=self._status())
+        reach("heartbeat.before_send")
+        answer = session.attempt("heartbeat", lambda: session.server.heartbeat(beat))
+        reach("heartbeat.after_send")
+        session.ttl_s = answer.ttl_s
+        deadline = holder_deadline(sent_at, answer.ttl_s)
+        session.leases.renew(deadline)
+        session.metrics.count(families.LEASE_RENEWALS, {"result": "ok"})
+        session.metrics.gauge(families.LEASE_MIN_TTL, deadline - session.clock.boottime())
+        self._tell.put(Renewed(answer))
+
+
+def period_s(ttl_s: float) -> float:
+    """Return how often leases of *ttl_s* are renewed: three times before the holder's deadline."""
+    return max(_SOONEST_S, min(HEARTBEAT_S, (ttl_s - MARGIN_S) / _PARTS))

@@ -1,0 +1,124 @@
+"""What the running agent tells about itself, read from any thread and without asking an actor."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from launchyard.actors.desk import Kit
+from launchyard.actors.role import Crew
+from launchyard.domain.admission import usage
+from launchyard.domain.attempts import Attempt
+from launchyard.ports import families
+from launchyard.ports.agent_status import AgentStatus, AttemptView, LimitView
+
+if TYPE_CHECKING:
+    from launchyard.actors.agent import Identity
+    from launchyard.actors.supervisor import Supervisor
+
+_MOST_SHOWN: Final = 1000
+
+
+class StatusDesk:
+    """An `AgentView`; it looks at the table of whichever supervisor there is now."""
+
+    def __init__(self, identity: Identity, kit: Kit, crew: Crew) -> None:
+        self._identity, self._kit, self._crew = identity, kit, crew
+        self._supervisor: Supervisor | None = None
+        self._started_ms = kit.session.clock.now_ms()
+        self._shown: set[tuple[str, str, str]] = set()
+        kit.publish = self._publish
+
+    def _publish(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    @property
+    def state(self) -> str:
+        """What the agent is doing as a whole."""
+        return self._supervisor.state if self._supervisor is not None else "starting"
+
+    def status(self) -> AgentStatus:
+        """Return everything that there is to see."""
+        me, session, rows = self._identity, self._kit.session, self._rows()
+        state = self.state
+        return AgentStatus(
+            agent=session.caller.agent,
+            name=me.name,
+            version=me.version,
+            server=me.server,
+            state=state,
+            ready=state == "running" and not session.board.has("claim"),
+            why=self._why(state),
+            started_ms=self._started_ms,
+            queues=me.queues,
+            lease_s=max(0.0, session.leases.deadline - session.clock.boottime()),
+            outbox=sum(max(0, row.seq - row.acked) for row in rows),
+            limits=self._limits(rows),
+            actors=(*self._crew.views(), *self._kit.hosts.views()),
+            attempts=tuple(_view(row) for row in rows[:_MOST_SHOWN]),
+            errors=session.board.views(),
+        )
+
+    def stuck(self) -> tuple[str, ...]:
+        """Name what does not live any more though it should."""
+        return self._crew.dead()
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date, before somebody reads them."""
+        metrics, rows = self._kit.session.metrics, self._rows()
+        for limit in self._limits(rows):
+            metrics.gauge(families.SLOTS_USED, limit.used, {"kind": limit.kind})
+            most = math.inf if limit.limit < 0 else limit.limit
+            metrics.gauge(families.SLOTS_LIMIT, most, {"kind": limit.kind})
+        here = Counter(
+            (r.grant.queue, r.grant.resource, r.state.value) for r in rows if not r.ended
+        )
+        for gone in self._shown - here.keys():
+            here[gone] = 0
+        self._shown |= here.keys()
+        for (queue, target, state), count in here.items():
+            labels = {"queue": queue, "target": target, "state": state}
+            metrics.gauge(families.JOBS_IN_STATE, count, labels)
+        leases = Counter(row.grant.queue for row in rows if not row.finished and not row.stale)
+        for queue in self._identity.queues:
+            metrics.gauge(families.LEASES_HELD, leases[queue], {"queue": queue})
+        for state in families.PROCESS_STATES:
+            labels = {"component": "agent", "state": state}
+            metrics.gauge(families.PROCESS_STATE, float(state == self.state), labels)
+        unsaid = sum(max(0, row.seq - row.acked) for row in rows)
+        metrics.gauge(families.OUTBOX_DEPTH, unsaid)
+        for view in self._crew.views():
+            labels = {"process": view.process, "actor": view.name}
+            metrics.gauge(families.ACTOR_MAILBOX_DEPTH, view.mailbox, labels)
+
+    def _rows(self) -> tuple[Attempt, ...]:
+        return tuple(self._supervisor.table.rows.values()) if self._supervisor is not None else ()
+
+    def _why(self, state: str) -> str:
+        if state != "running":
+            return state
+        troubles = [e for e in self._kit.session.board.views() if e.where in {"claim", "hello"}]
+        return "; ".join(trouble.message for trouble in troubles)
+
+    def _limits(self, rows: tuple[Attempt, ...]) -> tuple[LimitView, ...]:
+        limits = self._kit.rules.limits
+        used = usage(rows, limits)
+        return (
+            LimitView(kind="run", used=used.jobs, limit=limits.max_jobs),
+            LimitView(kind="launch", used=used.launches, limit=limits.max_launches),
+            LimitView(kind="build", used=used.builds, limit=limits.max_builds),
+        )
+
+
+def _view(row: Attempt) -> AttemptView:
+    return AttemptView(
+        item=row.item,
+        attempt=row.attempt,
+        queue=row.grant.queue,
+        target=row.grant.resource,
+        state=row.state,
+        since_ms=row.since_ms,
+        place=f"{row.place.scope} {row.place.name}" if row.place is not None else "",
+        detail="set aside: " + row.detail if row.aside else row.detail,
+    )

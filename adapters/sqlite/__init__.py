@@ -1,0 +1,1 @@
+"""What an agent keeps in a SQLite file of its own."""

@@ -1,0 +1,248 @@
+"""The agent's main process, wired from its configuration."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Final
+
+from launchyard.actors.agent import Agent, AgentParts, Identity
+from launchyard.actors.desk import BUILD, Rules
+from launchyard.adapters.client.server import RestLaunchServer
+from launchyard.adapters.http.operations import (
+    OperationsConfig,
+    OperationsEndpoint,
+    OperationsError,
+)
+from launchyard.adapters.http.operations_pages import OperationsViews, pages
+from launchyard.adapters.prometheus.exposition import Exposition
+from launchyard.adapters.prometheus.fleet import Fleet
+from launchyard.adapters.prometheus.metrics import PrometheusMetrics
+from launchyard.adapters.sqlite.journal import SqliteJournal, set_aside
+from launchyard.adapters.system.clock import SystemClock
+from launchyard.adapters.system.folder import FolderError, StateFolder, default_state
+from launchyard.bootstrap.hosts import (
+    BUILD_ENTRY,
+    RUN_ENTRY,
+    BuildHostSpec,
+    HostSettings,
+    RunHostSpec,
+)
+from launchyard.bootstrap.logs import LogSettings, set_level, set_up
+from launchyard.domain.admission import Limits
+from launchyard.domain.config.model import AgentConfig
+from launchyard.plugins.manager import Plugins
+from launchyard.plugins.manager import Rules as PluginRules
+from launchyard.plugins.specs import Place, Setting, TargetProvider
+from launchyard.ports import families
+from launchyard.ports.journal import JournalError
+from launchyard.ports.target import HostSpec, Target
+
+_log = logging.getLogger(__name__)
+_BUSY: Final = 6
+_BROKEN: Final = 1
+_CONFIG: Final = 3
+_SIGNALS: Final = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+)
+_WORDS: Final = ("warning", "info", "debug")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOptions:
+    """What a start of the agent brings beside its configuration.
+
+    *server* is the address that is used, whatever the configuration says. *operations_port* None
+    leaves it to the configuration. *reload* reads the configuration again, for SIGHUP.
+    """
+
+    server: str = ""
+    key: str = field(default="", repr=False)
+    log_file: str = ""
+    operations_port: int | None = None
+    rebuild_journal: bool = False
+    reload: Callable[[], AgentConfig] | None = None
+    folder_wait_s: float = 10.0
+
+
+def run_agent(config: AgentConfig, options: AgentOptions) -> int:
+    """Be an agent until it is drained; return the exit code (`docs/cli.md` lists them)."""
+    try:
+        set_up(_log_settings(config, options, "main"))
+    except OSError as e:
+        return _fail(f"the log {options.log_file} cannot be written: {e.strerror}", _BROKEN)
+    name = config.name or socket.gethostname()
+    try:
+        with StateFolder(config.state_dir or default_state(name), options.folder_wait_s) as folder:
+            return _in_folder(config, options, folder)
+    except FolderError as e:
+        return _fail(str(e), _BUSY)
+    except JournalError as e:
+        return _fail(str(e), _BROKEN)
+    except OperationsError as e:
+        return _fail(str(e), _BUSY)
+
+
+def _in_folder(config: AgentConfig, options: AgentOptions, folder: StateFolder) -> int:
+    if options.rebuild_journal and (aside := set_aside(folder.path)):
+        _log.warning("the journal is set aside as %s; the server is asked anew", aside)
+    plan = _Wiring(config, options, folder)
+    agent = Agent(plan.parts())
+    endpoint = plan.endpoint(agent)
+    for number in _SIGNALS:
+        signal.signal(number, lambda n, _frame: agent.signal(n))
+    endpoint.start()
+    try:
+        code, text = agent.run()
+    finally:
+        endpoint.stop()
+    return _fail(text, code) if text else code
+
+
+def _fail(text: str, code: int) -> int:
+    prefix = "error" if code else "note"
+    sys.stderr.write(f"{prefix}: {text}\n")
+    return code
+
+
+def _log_settings(config: AgentConfig, options: AgentOptions, process: str) -> LogSettings:
+    told = _WORDS[min(config.verbosity, len(_WORDS) - 1)] if config.verbosity else config.log_level
+    return LogSettings(level=told, format=config.log_format, file=options.log_file, process=process)
+
+
+class _Wiring:
+    """Puts the parts of one agent together."""
+
+    def __init__(self, config: AgentConfig, options: AgentOptions, folder: StateFolder) -> None:
+        self._config, self._options, self._folder = config, options, folder
+        self._server = options.server or config.server or ""
+        self._metrics = PrometheusMetrics()
+        self._environment = dict(os.environ)
+
+    def parts(self) -> AgentParts:
+        """Return everything that the actors need.
+
+        Raises:
+            JournalError: the journal is damaged or cannot be written.
+            FolderError: a folder cannot be made.
+        """
+        config = self._config
+        targets = self._targets()
+        self._metrics.prepare(families.AGENT_FAMILIES, config.queues, targets)
+        return AgentParts(
+            identity=Identity(
+                name=config.name or socket.gethostname(),
+                entity=config.entity or "",
+                queues=config.queues,
+                version=version("launchyard"),
+                server=self._server,
+            ),
+            server=RestLaunchServer(self._server, self._options.key),
+            journal=SqliteJournal(self._folder.path),
+            clock=SystemClock(),
+            metrics=self._metrics,
+            targets=targets,
+            build=self._build_host(),
+            rules=self._rules(config),
+            keep=(self._folder.fd,),
+            reload=self._reload if self._options.reload is not None else None,
+        )
+
+    def endpoint(self, agent: Agent) -> OperationsEndpoint:
+        """Return the operations endpoint, bound to its port.
+
+        Raises:
+            OperationsError: the port is taken.
+        """
+        fleet = Fleet(self._metrics)
+        exposition = Exposition(fleet, self._environment, lambda: _refresh(agent, fleet))
+        given = self._options.operations_port
+        port = self._config.operations.port if given is None else given
+        where = OperationsConfig(host=self._config.operations.host, port=port)
+        views = OperationsViews(agent=agent.view, metrics=exposition.render)
+        return OperationsEndpoint(where, pages(views))
+
+    def _targets(self) -> Mapping[str, Target]:
+        rules = PluginRules(allow=self._config.plugins.allow, deny=self._config.plugins.deny)
+        plugins = Plugins(
+            rules, lambda fault: _log.warning("plugin %s: %s", fault.plugin, fault.message)
+        )
+        return {name: self._target(provider) for name, provider in plugins.targets.items()}
+
+    def _target(self, provider: TargetProvider) -> Target:
+        config, name = self._config, provider.name
+        folder = self._folder.below(name)
+        settings = config.targets.get(name, {})
+        spec = RunHostSpec(
+            common=self._common(provider.process), target=name, folder=folder, settings=settings
+        )
+        return provider.target(
+            Setting(
+                place=Place(folder=folder, settings=settings, environment=self._environment),
+                host=HostSpec(name=name, entry=RUN_ENTRY, spec=spec),
+                server=self._server,
+                macro_env=config.macro_env,
+                run_s=config.run_timeout_s,
+                grace_s=config.cancel_grace_s,
+                log_quota_b=config.log_quota_b,
+            )
+        )
+
+    def _build_host(self) -> HostSpec:
+        config = self._config
+        spec = BuildHostSpec(
+            common=self._common("build"),
+            folder=self._folder.below("build"),
+            settings={config.builder.type: config.builder.extra} if config.builder.type else {},
+            most=config.max_builds,
+            timeout_s=config.build_timeout_s,
+        )
+        return HostSpec(name=BUILD, entry=BUILD_ENTRY, spec=spec)
+
+    def _common(self, role: str) -> HostSettings:
+        return HostSettings(
+            role=role,
+            server=self._server,
+            key=self._options.key,
+            log=_log_settings(self._config, self._options, role),
+            allow=self._config.plugins.allow,
+            deny=self._config.plugins.deny,
+        )
+
+    def _rules(self, config: AgentConfig) -> Rules:
+        return Rules(
+            limits=Limits(
+                max_jobs=config.max_jobs,
+                max_builds=config.max_builds,
+                max_launches=config.max_launches,
+                max_pending=config.max_pending,
+            ),
+            jobs_folder=self._folder.below("jobs"),
+            run_timeout_s=config.run_timeout_s,
+            host_bound_on_exit=config.host_bound_on_exit,
+            drain_timeout_s=config.drain_timeout_s,
+        )
+
+    def _reload(self) -> Rules:
+        if self._options.reload is None:
+            return self._rules(self._config)
+        config = self._options.reload()
+        set_level(_log_settings(config, self._options, "main").level)
+        return self._rules(config)
+
+
+def _refresh(agent: Agent, fleet: Fleet) -> None:
+    """Bring the numbers up to date: ours, and those of the worker processes."""
+    agent.view.refresh()
+    for role, (generation, snapshot) in agent.numbers().items():
+        fleet.heard(role, generation, snapshot)

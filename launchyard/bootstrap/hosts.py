@@ -1,0 +1,105 @@
+"""What runs in the worker processes: their entries, named by the main process and wired here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from launchyard.actors.build_host import BuildHost, BuildHostParts
+from launchyard.actors.child import Channel
+from launchyard.actors.run_host import RunHost, RunHostParts
+from launchyard.adapters.client.files import RestAttemptFiles
+from launchyard.adapters.prometheus.metrics import MetricsConfig, PrometheusMetrics
+from launchyard.adapters.system.clock import SystemClock
+from launchyard.bootstrap.logs import LogSettings, set_up
+from launchyard.domain.documents import Json
+from launchyard.plugins.factory import make
+from launchyard.plugins.manager import Plugins, Rules
+from launchyard.plugins.specs import Place
+
+BUILD_ENTRY = "launchyard.bootstrap.hosts:build_host"
+RUN_ENTRY = "launchyard.bootstrap.hosts:run_host"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """What every worker process needs: its server, its key, its log, and which plugins count."""
+
+    role: str
+    server: str
+    key: str = field(repr=False)
+    log: LogSettings
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHostSpec:
+    """The run host of one target; *folder* is the target's alone."""
+
+    common: HostSettings
+    target: str
+    folder: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    launchers: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildHostSpec:
+    """The build host; each builder and fetcher gets a folder of its own below *folder*."""
+
+    common: HostSettings
+    folder: str
+    settings: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    most: int = 2
+    timeout_s: float = 3600.0
+
+
+def run_host(spec: RunHostSpec, channel: Channel) -> RunHost:
+    """Make and start a target's run host."""
+    common = spec.common
+    set_up(common.log)
+    provider = _plugins(common).targets[spec.target]
+    place = Place(folder=spec.folder, settings=spec.settings, environment=dict(os.environ))
+    parts = RunHostParts(
+        runner=make(provider, place),
+        files=RestAttemptFiles(common.server, common.key),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
+        launchers=spec.launchers,
+    )
+    return RunHost(parts, channel).start()
+
+
+def build_host(spec: BuildHostSpec, channel: Channel) -> BuildHost:
+    """Make and start the build host, with every builder and fetcher that can be made."""
+    common = spec.common
+    set_up(common.log)
+    plugins = _plugins(common)
+    builders = {
+        name: make(provider, _place(spec, name)) for name, provider in plugins.builders.items()
+    }
+    fetchers = {
+        name: make(provider, _place(spec, name)) for name, provider in plugins.sources.items()
+    }
+    parts = BuildHostParts(
+        builders=builders,
+        fetchers=fetchers,
+        files=RestAttemptFiles(common.server, common.key),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
+        most=spec.most,
+        timeout_s=spec.timeout_s,
+    )
+    return BuildHost(parts, channel).start()
+
+
+def _plugins(common: HostSettings) -> Plugins:
+    return Plugins(Rules(allow=common.allow, deny=common.deny))
+
+
+def _place(spec: BuildHostSpec, name: str) -> Place:
+    folder = os.path.join(spec.folder, name)  # noqa: PTH118 - the port wants a text
+    os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+    return Place(folder=folder, settings=spec.settings.get(name, {}), environment=dict(os.environ))
