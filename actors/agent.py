@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from signal import Signals
 from threading import enumerate as threads
@@ -21,6 +20,7 @@ from launchyard.actors.draining import AWAY
 from launchyard.actors.facts import Due, Stop, StopMode, SupervisorFact
 from launchyard.actors.gate import LaunchGate
 from launchyard.actors.hosts import Hosts
+from launchyard.actors.identity import Identity
 from launchyard.actors.keeper import Beat, LeaseKeeper
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.poller import Claimer, LaneLetter, Poller
@@ -44,18 +44,6 @@ _CHECK_S: Final = 5.0
 _STOP_S: Final = 1.0
 _NOW: Final = 1
 _STOPS: Final = frozenset({Signals.SIGTERM, Signals.SIGINT})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who the agent is to its server and to people."""
-
-    name: str
-    entity: str
-    queues: tuple[str, ...]
-    version: str
-    server: str = ""
-    hostname: str = field(default_factory=socket.gethostname)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

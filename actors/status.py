@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from launchyard.actors.desk import Kit
+from launchyard.actors.identity import Identity
 from launchyard.actors.role import Crew
 from launchyard.domain.admission import usage
 from launchyard.domain.attempts import Attempt
@@ -14,7 +15,6 @@ from launchyard.ports import families
 from launchyard.ports.agent_status import AgentStatus, AttemptView, LimitView
 
 if TYPE_CHECKING:
-    from launchyard.actors.agent import Identity
     from launchyard.actors.supervisor import Supervisor
 
 _MOST_SHOWN: Final = 1000

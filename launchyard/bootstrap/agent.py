@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
 
-from launchyard.actors.agent import Agent, AgentParts, Identity
+from launchyard.actors.agent import Agent, AgentParts
 from launchyard.actors.desk import BUILD, Rules
+from launchyard.actors.identity import Identity
 from launchyard.adapters.client.server import RestLaunchServer
 from launchyard.adapters.http.operations import (
     OperationsConfig,
