@@ -1,9 +1,11 @@
 # Everything happens in .venv; a second run of any target does only what has changed.
 PYTHON ?= python3
+# Programs that start within milliseconds need their bytecode, whatever the shell's habits.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv --quiet
-SYNC := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --require-hashes
+SYNC := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --require-hashes --compile-bytecode
 OURS := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -14,7 +16,6 @@ TOOL := $(VENV)/.uv
 RUN := $(VENV)/.run
 FULL := $(VENV)/.full
 DOMAIN := $(VENV)/domain
-BENCHES := $(patsubst bench/%.py,bench.%,$(filter-out %/__init__.py %/rig.py,$(wildcard bench/*.py)))
 LEFT_OUT := $(VENV)/left-out
 
 .DELETE_ON_ERROR:
@@ -50,7 +51,7 @@ fix: $(FULL)
 	$(BIN)/ruff format
 
 bench: $(FULL)
-	@for one in $(BENCHES); do $(BIN)/python -m $$one || exit 1; done
+	$(BIN)/python -m bench
 
 docs: $(FULL)
 	$(BIN)/python -m tests.architecture.write_docs

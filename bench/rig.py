@@ -67,7 +67,11 @@ class Server:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("LAUNCHYARD", "WANDB"))}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("LAUNCHYARD", "WANDB", "PYTHONDONT"))
+    }
     return kept | {"HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
 
 

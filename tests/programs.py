@@ -44,7 +44,7 @@ def until(ready: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> Non
 
 def clean_environment(home: Path) -> dict[str, str]:
     """Return this process's variables without ours, with *home* as every kind of home."""
-    ours = ("LAUNCHYARD", "WANDB", "XDG_")
+    ours = ("LAUNCHYARD", "WANDB", "XDG_", "PYTHONDONT")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     homes = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
     return kept | {name: str(home) for name in homes}
