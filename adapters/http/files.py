@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from launchyard.adapters.http.bodies import answer_value, part, path_whole, uploaded, whole
 from launchyard.adapters.http.endpoint import Body, Endpoint, Needs
 from launchyard.adapters.http.house import House
-from launchyard.adapters.http.problems import RefusalError, wrong
+from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Outputs, OutputShown
 from launchyard.domain.rights import Action
 from launchyard.ports.store import FileRecord, StoreError, Trouble
@@ -156,11 +156,7 @@ class FileRoutes:
 
     async def _keep(self, blob: str, file: IO[bytes]) -> None:
         file.seek(0)
-        try:
-            await asyncio.to_thread(self._blobs.put, blob, cast("BinaryIO", file))
-        except OSError as error:
-            detail = "there is no room for the bytes"
-            raise RefusalError(507, "unavailable", detail) from error
+        await asyncio.to_thread(self._blobs.put, blob, cast("BinaryIO", file))
 
     async def _send(self, record: FileRecord, name: str) -> Response:
         """Stream bytes so that no browser runs or shows them."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.archive.archives import TarArchives
-from launchyard.adapters.folder.blobs import FolderBlobs
+from launchyard.adapters.local.blobs import FolderBlobs
 from launchyard.adapters.http.directory import make_key
 from launchyard.adapters.http.guard import digest_of
 from launchyard.adapters.http.serve import Address, PortTakenError, listen, serve

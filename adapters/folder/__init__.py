@@ -1,1 +1,0 @@
-"""Bytes in a folder of this machine."""
