@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from launchyard.adapters.http.bodies import answer_value, part, read_value
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Agents
 from launchyard.adapters.http.wake import Waiter
 from launchyard.adapters.http.work import check_caller, enter
@@ -21,6 +23,9 @@ from launchyard.ports.store import AgentView, StoreError, Trouble
 
 _CLIENT_GONE = 499
 _EMPTY = ClaimAnswer()
+_LONGEST_ID = 128
+_MOST = 500
+"""Items in one answer, so that no claim holds up the others; an agent with more room asks again."""
 
 
 class ClaimRoutes:
@@ -86,6 +91,9 @@ class ClaimRoutes:
         entity = enter(self._house, request)
         wish = await read_value(request, ClaimRequest, self._house.settings.json_b)
         check_caller(request, wish.caller)
+        if not wish.claim_id or len(wish.claim_id) > _LONGEST_ID:
+            raise wrong("claim_id", f"must be a text of 1 to {_LONGEST_ID} characters")
+        wish = replace(wish, free=min(max(wish.free, 0), _MOST))
         queues = ((entity, queue) for queue in wish.queues)
         waiter = Waiter(wish.caller.agent, wish.claim_id, queues, wish.free)
         try:

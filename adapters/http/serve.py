@@ -56,10 +56,10 @@ def listen(address: Address) -> socket.socket:
     return sock
 
 
-def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) -> None:
+def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) -> bool:
     """Serve until SIGTERM or SIGINT; open polls and streams are ended, not waited for.
 
-    *ready* is called once requests are answered.
+    *ready* is called once requests are answered. Return whether it came so far.
     """
     app = make_app(services)
     config = uvicorn.Config(
@@ -77,7 +77,9 @@ def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) ->
         backlog=_BACKLOG,
         proxy_headers=False,
     )
-    _Server(config, app.state.house, ready).run([sock])
+    server = _Server(config, app.state.house, ready)
+    server.run([sock])
+    return server.started
 
 
 class _Server(uvicorn.Server):

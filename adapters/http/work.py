@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from launchyard.adapters.http.bodies import answer_value, part, read_value
+from launchyard.adapters.http.directory import check_text
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError, wrong
@@ -127,6 +128,7 @@ class WorkRoutes:
         self._guard.require_somewhere(request, Action.WORK)
         hello = await read_value(request, AgentHello, self._most_b)
         self._guard.require(request, Action.WORK, hello.entity)
+        _check_hello(hello)
         if hello.agent:
             self._check_known(hello)
         grant = self._store.hello(hello)
@@ -232,6 +234,14 @@ class WorkRoutes:
             self._house.slot_freed(self._guard.place(item))
         except StoreError:
             return
+
+
+def _check_hello(hello: AgentHello) -> None:
+    """Refuse what people could not read in a list of agents."""
+    for path in ("name", "hostname", "version"):
+        check_text(getattr(hello, path), path)
+    if not hello.name:
+        raise wrong("name", "must not be empty", "it tells agents apart in lists")
 
 
 def enter(house: House, request: Request) -> str:

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.archive.archives import TarArchives
-from launchyard.adapters.local.blobs import FolderBlobs
 from launchyard.adapters.http.directory import make_key
 from launchyard.adapters.http.guard import digest_of
 from launchyard.adapters.http.serve import Address, PortTakenError, listen, serve
 from launchyard.adapters.http.services import HttpSettings, Services
+from launchyard.adapters.local.blobs import FolderBlobs
 from launchyard.adapters.prometheus.exposition import Exposition, MetricsError
 from launchyard.adapters.prometheus.fleet import Fleet
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
@@ -74,16 +74,19 @@ def run_server(options: ServerOptions) -> int:
     Raises:
         ProgramError: it could not start.
     """
+    # Nothing is done to loggers that whoever started this program has set up already.
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sock = _listen(options)
     with closing(sock), _locked(_state_folder(options)) as state:
         try:
             with closing(_open(options, state)) as store:
                 if options.admin_key_file:
                     bootstrap_admin(store, Path(options.admin_key_file))
-                serve(_services(options, state, store), sock, lambda: _announce(sock))
+                services = _services(options, state, store)
+                served = serve(services, sock, lambda: _announce(sock))
         except (StoreError, MetricsError) as error:
             raise ProgramError(str(error), code=EXIT_FAILED) from error
-    return 0
+    return 0 if served else EXIT_FAILED
 
 
 def bootstrap_admin(store: Store, path: Path) -> None:
