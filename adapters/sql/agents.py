@@ -15,7 +15,7 @@ from launchyard.adapters.sql.tables import agents, entities, items
 from launchyard.domain.exchange import AgentGrant, AgentHello, Caller
 from launchyard.ports.store import AgentView, StoreError, Trouble
 
-_AGENT = select(agents).where(agents.c.id == bindparam("id"))
+AGENT = select(agents).where(agents.c.id == bindparam("id"))
 SET_AGENT = update(agents).where(agents.c.n == bindparam("b_n"))
 _ADD = agents.insert().returning(agents.c.n)
 _ACTIVE = (
@@ -42,7 +42,7 @@ class SqlAgents(Fates):
             for queue in hello.queues:
                 if self._find_queue(entity_n, queue) is None:
                     raise self._no_queue(entity_n, f"{hello.entity}/{queue}", queue)
-            known = self._db.one(_AGENT, id=hello.agent) if hello.agent else None
+            known = self._db.one(AGENT, id=hello.agent) if hello.agent else None
             if known and known["entity_n"] == entity_n:
                 return self._again(known, hello)
             return self._first(entity_n, hello)
@@ -96,7 +96,7 @@ class SqlAgents(Fates):
         Raises:
             StoreError: STALE_AGENT for another epoch, NOT_FOUND for a stranger.
         """
-        row = self._db.one(_AGENT, id=caller.agent)
+        row = self._db.one(AGENT, id=caller.agent)
         if row is None:
             raise StoreError(
                 f"there is no agent {caller.agent!r}; say hello first", Trouble.NOT_FOUND
@@ -129,7 +129,7 @@ class SqlAgents(Fates):
 
     def ask_drain(self, agent: str) -> AgentView:
         with self._write():
-            row = self._db.one(_AGENT, id=agent)
+            row = self._db.one(AGENT, id=agent)
             if row is None:
                 raise StoreError(f"there is no agent {agent!r}", Trouble.NOT_FOUND)
             self._db.run(SET_AGENT, b_n=row["n"], drain=1)

@@ -118,9 +118,12 @@ class Database:
             error.__cause__
         )
 
-    def text(self, statement: Statement, names: Sequence[str] = ()) -> str:
-        """Return what goes to the driver for *statement*; for tests of the query plan."""
-        return self._text(statement, tuple(names))[0]
+    def explain(self, statement: Statement, **values: Any) -> Sequence[Row]:
+        """Return how the database would carry *statement* out; for tests."""
+        text, defaults = self._text(statement, tuple(values))
+        self._cursor.execute(f"{self._dialect.explain_plan} {text}", {**defaults, **values})
+        found: Sequence[Row] = self._cursor.fetchall()
+        return found
 
     def _execute(self, statement: Statement, values: Values) -> Any:
         text, defaults = self._text(statement, tuple(values))

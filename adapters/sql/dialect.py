@@ -18,6 +18,7 @@ class SqliteDialect:
 
     begin_write = "BEGIN IMMEDIATE"
     begin_read = "BEGIN"
+    explain_plan = "EXPLAIN QUERY PLAN"
     error = sqlite3.Error
 
     def __init__(self, url: URL, busy_s: float) -> None:

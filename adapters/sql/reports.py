@@ -40,7 +40,7 @@ from launchyard.domain.reports import (
 )
 from launchyard.ports.store import StoreError, Trouble
 
-_ITEM = (
+ITEM = (
     select(items, agents.c.id.label("holder"))
     .outerjoin(agents, agents.c.n == items.c.holder_n)
     .where(items.c.id == bindparam("id"))
@@ -82,7 +82,7 @@ class SqlReports(SqlBeats):
 
     def _mine(self, agent: Row, lease: LeaseRef) -> Row | Answer:
         """Return the item's row, unless it is unknown or another agent's."""
-        row = self._db.one(_ITEM, id=lease.item)
+        row = self._db.one(ITEM, id=lease.item)
         if row is None:
             return _unknown(lease)
         return row if self._is_holder(agent, row) else _STALE
@@ -97,7 +97,7 @@ class SqlReports(SqlBeats):
             return [self._report(agent, report) for report in batch]
 
     def _report(self, agent: Row, report: Report) -> Answer:
-        row = self._db.one(_ITEM, id=report.lease.item)
+        row = self._db.one(ITEM, id=report.lease.item)
         if row is None:
             return _unknown(report.lease)
         known = _record(row)
@@ -155,7 +155,7 @@ class SqlReports(SqlBeats):
     def reclaim(self, reclaim: Reclaim) -> ReclaimAnswer:
         with self._write():
             agent = self._caller(reclaim.caller)
-            row = self._db.one(_ITEM, id=reclaim.item)
+            row = self._db.one(ITEM, id=reclaim.item)
             if row is None:
                 raise StoreError(f"there is no item {reclaim.item!r}", Trouble.NOT_FOUND)
             known = _record(row)

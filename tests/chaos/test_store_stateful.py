@@ -58,10 +58,14 @@ class UnlistedRenewed(SqlStore):
 
 
 class LaunchingRequeued(SqlStore):
-    """Puts whatever expires back on its queue."""
+    """Puts what expires in LAUNCHING back on its queue, as if nothing could have come of it."""
 
     def _fate(self, row: Any) -> Fate:
         return Fate.REQUEUED if row["state"] == ItemState.LAUNCHING else super()._fate(row)
+
+    def _requeue(self, row: Any) -> None:
+        super()._requeue(row)
+        self._set(row["seq"], place_scope="", place_name="", place_uid="")
 
 
 @pytest.fixture(scope="module")
