@@ -106,6 +106,11 @@ class Agent:
             done=lambda code, text: self._events.put(_Done(code, text)),
         )
 
+    @property
+    def inbox(self) -> Mailbox[SupervisorFact]:
+        """Where facts for the supervisor go."""
+        return self._kit.inbox
+
     def signal(self, number: int) -> None:
         """Note a signal; the main loop acts on it."""
         self._events.put(Signals(number))

@@ -1,0 +1,67 @@
+"""Worker processes for tests: the real run host and runner, with files instead of a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from launchyard.actors.build_host import BuildHost, BuildHostParts
+from launchyard.actors.child import Channel
+from launchyard.actors.run_host import RunHost, RunHostParts
+from launchyard.adapters.local.runner import LocalConfig, LocalRunner
+from launchyard.adapters.prometheus.metrics import PrometheusMetrics
+from launchyard.adapters.system.clock import SystemClock
+from launchyard.ports.launch_server import LogCursorError
+
+
+class FolderFiles:
+    """`AttemptFiles` in a folder: a log is a file, and its length the cursor."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+
+    def append_log(self, item: str, attempt: int, source: str, start: int, data: bytes) -> int:
+        path = self._root / f"{item}-{attempt}-{source}.log"
+        stored = path.stat().st_size if path.exists() else 0
+        if start != stored:
+            raise LogCursorError(stored)
+        with path.open("ab") as file:
+            file.write(data)
+        return stored + len(data)
+
+    def put_output(self, item: str, attempt: int, path: str, file: BinaryIO) -> None:
+        (self._root / f"{item}-{attempt}-{path}.out").write_bytes(file.read())
+
+    def open_archive(self, sha256: str) -> BinaryIO:
+        return (self._root / sha256).open("rb")
+
+
+def run_host(folder: str, channel: Channel) -> RunHost:
+    """Run attempts below *folder*, their logs in its `files`."""
+    clock = SystemClock()
+    parts = RunHostParts(
+        runner=LocalRunner(LocalConfig(root=f"{folder}/local")),
+        files=FolderFiles(f"{folder}/files"),
+        clock=clock,
+        metrics=PrometheusMetrics(),
+    )
+    return RunHost(parts, channel).start()
+
+
+def build_host(folder: str, channel: Channel) -> BuildHost:
+    """Fetch archives from *folder*'s `files`; there is no builder."""
+    from launchyard.adapters.archive.fetcher import ArchiveConfig, ArchiveFetcher  # noqa: PLC0415
+
+    parts = BuildHostParts(
+        builders={},
+        fetchers={"archive": ArchiveFetcher(ArchiveConfig())},
+        files=FolderFiles(f"{folder}/files"),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+    return BuildHost(parts, channel).start()
+
+
+def broken_host(folder: str, channel: Channel) -> RunHost:
+    """Fail as an adapter without its package does."""
+    raise ImportError(f"no module for {folder}")
