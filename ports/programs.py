@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,7 +53,10 @@ class ConfigRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStart:
-    """How to start an agent; *server* is where it works, whatever its configuration says."""
+    """How to start an agent; *server* is where it works, whatever its configuration says.
+
+    *reload* reads the configuration again; it raises `ProgramError` when that is no longer valid.
+    """
 
     config: AgentConfig
     server: str
@@ -61,6 +64,7 @@ class AgentStart:
     log_file: str = ""
     operations_port: int | None = None
     rebuild_journal: bool = False
+    reload: Callable[[], AgentConfig] | None = None
 
 
 class Running(Protocol):

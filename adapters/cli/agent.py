@@ -9,12 +9,12 @@ import click
 
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.config import print_problems
-from launchyard.adapters.cli.contexts import Asked, Context
+from launchyard.adapters.cli.contexts import Asked
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.session import Session
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
-from launchyard.ports.programs import AgentStart, ConfigRequest
+from launchyard.ports.programs import AgentStart, ConfigRequest, ProgramError, Programs
 
 
 @click.command()
@@ -73,26 +73,28 @@ def agent(  # each is one option of the command
         "--name": name,
         "--state-dir": state_dir,
     }
-    checked = session.programs.check_config(ConfigRequest(file=file, flags=flags))
+    request = ConfigRequest(file=file, flags=flags)
+    checked = session.programs.check_config(request)
     print_problems(checked)
     if checked.config is None:
         return Code.CONFIG
-    config, context = _placed(session, checked.config, key_file)
+    config = _placed(session, checked.config, key_file)
     start = AgentStart(
         config=config,
-        server=context.url,
-        key=context.key,
+        server=session.context.url,
+        key=session.context.key,
         log_file=log_file,
         operations_port=operations_port,
         rebuild_journal=rebuild_journal,
+        reload=lambda: _read_again(session.programs, request),
     )
     return session.programs.run_agent(start)
 
 
-def _placed(session: Session, config: AgentConfig, key_file: str) -> tuple[AgentConfig, Context]:
-    """Fill in what the configuration leaves to the context: server, key, entity and queue."""
-    asked = Asked(server=config.server or "", key_file=key_file, entity=config.entity or "")
-    context = session.contexts.resolve(asked)
+def _placed(session: Session, config: AgentConfig, key_file: str) -> AgentConfig:
+    """Fill in what the configuration leaves open: server, entity and queue."""
+    session.asked = Asked(server=config.server or "", key_file=key_file, entity=config.entity or "")
+    context = session.context
     queues = config.queues or tuple(filter(None, [context.queue]))
     if not queues:
         raise CommandError(
@@ -101,5 +103,13 @@ def _placed(session: Session, config: AgentConfig, key_file: str) -> tuple[Agent
             "name one: `launchyard agent -q NAME`",
             code=Code.CONFIG,
         )
-    entity = context.entity or None
-    return replace(config, server=context.url, entity=entity, queues=queues), context
+    return replace(config, server=context.url, entity=session.entity, queues=queues)
+
+
+def _read_again(programs: Programs, request: ConfigRequest) -> AgentConfig:
+    """Return the configuration as it is now, for SIGHUP."""
+    checked = programs.check_config(request)
+    if checked.config is None:
+        told = "; ".join(problem.text.replace("\n", " ") for problem in checked.errors)
+        raise ProgramError(told, code=Code.CONFIG)
+    return checked.config

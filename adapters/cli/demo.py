@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,8 @@ from launchyard.ports.operator import Operator
 from launchyard.ports.store import ItemView
 
 _USUAL: Final = "examples/digits"
-_COMMAND: Final = ("python", "train.py")
+_SCRIPT: Final = "train.py"
+_REQUIREMENTS: Final = ("requirements.txt", "requirements.frozen.txt", "pyproject.toml")
 _TINY: Final = '''\
 """Find pi with darts: a job that needs nothing but Python."""
 
@@ -82,7 +84,7 @@ def demo(
         click.echo(
             f"server and agent are ready after {duration(time.monotonic() - began)}", err=True
         )
-        wanted = Wanted(folder=source, name="demo", command=tuple(command) or _COMMAND)
+        wanted = Wanted(folder=source, name="demo", command=tuple(command) or _command(source))
         item, _ = session.operator.submit(launch_of(session, wanted))
         code = follow(session.operator, item, view_for(session.environment, as_json=as_json))
         if code == Code.OK and not as_json:
@@ -90,6 +92,12 @@ def demo(
     if code == Code.OK:
         click.echo(f"the demo took {duration(time.monotonic() - began)}", err=True)
     return code
+
+
+def _command(folder: str) -> tuple[str, str]:
+    """Return the usual command; where no requirements bring a Python, ours has to do."""
+    built = any(Path(folder, name).is_file() for name in _REQUIREMENTS)
+    return ("python" if built else sys.executable, _SCRIPT)
 
 
 def _use(session: Session, context: Context) -> None:
@@ -124,9 +132,9 @@ def _folder(given: str | None) -> Iterator[str]:
         if not Path(given).is_dir():
             raise CommandError(f"{given} is no folder", "", "check --dir", code=Code.USAGE)
         yield given
-    elif Path(_USUAL, "train.py").is_file():
+    elif Path(_USUAL, _SCRIPT).is_file():
         yield _USUAL
     else:
         with tempfile.TemporaryDirectory(prefix="launchyard-demo-") as made:
-            Path(made, "train.py").write_text(_TINY)
+            Path(made, _SCRIPT).write_text(_TINY)
             yield made

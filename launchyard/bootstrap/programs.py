@@ -69,6 +69,7 @@ class LocalPrograms:
                 log_file=start.log_file,
                 operations_port=start.operations_port,
                 rebuild_journal=start.rebuild_journal,
+                reload=start.reload,
             ),
         )
 
