@@ -207,9 +207,11 @@ class LocalRunner:
         if not rebooted:
             reap(started.wrapper)
         self._guard.discard(records.log())
-        mark = _mark(records)
-        if mark is not None and not rebooted and end.reason is not Reason.DEADLINE_PASSED:
-            self._sweeper.add(records.name, mark)
+        if not rebooted and end.reason is not Reason.DEADLINE_PASSED and records.started():
+            # Otherwise a new start may be made here, and the sweep would end it.
+            mark = _mark(records)
+            if mark is not None:
+                self._sweeper.add(records.name, mark)
         return end
 
     def _is_over(self, handle: Handle, records: Records) -> bool:

@@ -22,6 +22,7 @@ NAMES: Final = ("requirements.txt", "requirements.frozen.txt", "pyproject.toml")
 """Where requirements are looked for, in this order."""
 
 _PROJECT: Final = "pyproject.toml"
+_BESIDES: Final = frozenset({"__pycache__", ".git"})
 _MOST_DEPTH: Final = 10
 _OPTION: Final = re.compile(
     r"(?P<name>-r|--requirement|-c|--constraint|-e|--editable|-f|--find-links)(?:\s+|=|(?<=-[rcef]))"
@@ -162,7 +163,8 @@ def _files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    for folder, _, names in os.walk(path):
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if name not in _BESIDES]
         for name in names:
             yield Path(folder, name)
 
