@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from launchyard.domain.config.check import Checked
-from launchyard.domain.config.model import AgentConfig
-from launchyard.domain.config.problem import Marked
-from launchyard.domain.documents import Json
-from launchyard.ports.archive import Contents
-from launchyard.ports.operator import Operator
-from launchyard.ports.plugins import PluginView
+if TYPE_CHECKING:
+    # Each program loads its own part: `launchyard --help` needs none of these.
+    from launchyard.domain.config.check import Checked
+    from launchyard.domain.config.model import AgentConfig
+    from launchyard.domain.config.problem import Marked
+    from launchyard.domain.documents import Json
+    from launchyard.ports.archive import Contents
+    from launchyard.ports.operator import Operator
+    from launchyard.ports.plugins import PluginView
 
 
 class ProgramError(Exception):
@@ -38,6 +40,7 @@ class ServerStart:
     admin_key_file: str = ""
     database: str = ""
     host_names: tuple[str, ...] = ()
+    lease_ttl_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,15 @@ from launchyard.ports.programs import ServerStart
     metavar="NAME",
     help="Name by which clients may call it, besides its address; may be repeated.",
 )
+@click.option(
+    "--lease-ttl",
+    "lease_ttl_s",
+    type=click.FloatRange(6),
+    envvar="LAUNCHYARD_SERVER_LEASE_TTL",
+    show_envvar=True,
+    metavar="SECONDS",
+    help="How long an agent's leases hold after its last heartbeat; 45.",
+)
 @click.pass_obj
 def server(session: Session, /, *, host_names: Sequence[str], **given: Any) -> int:
     """Be a server until Ctrl-C or SIGTERM: queues, items, logs and keys over HTTP."""

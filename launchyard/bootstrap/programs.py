@@ -55,6 +55,7 @@ class LocalPrograms:
                 admin_key_file=start.admin_key_file,
                 database=start.database,
                 host_names=start.host_names,
+                lease_ttl_s=start.lease_ttl_s,
             )
         )
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,6 +27,7 @@ from launchyard.adapters.prometheus.exposition import Exposition, MetricsError
 from launchyard.adapters.prometheus.fleet import Fleet
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.prometheus.usage import usage
+from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import open_store
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.adapters.yaml.reader import read
@@ -66,6 +67,7 @@ class ServerOptions:
     admin_key_file: str = ""
     database: str = ""
     host_names: tuple[str, ...] = ()
+    lease_ttl_s: float | None = None
 
 
 def run_server(options: ServerOptions) -> int:
@@ -171,7 +173,11 @@ def _locked(state: Path) -> Iterator[Path]:
 
 
 def _open(options: ServerOptions, state: Path) -> Store:
-    return open_store(options.database or f"sqlite:///{state / _DATABASE}", SystemClock())
+    settings = StoreSettings()
+    if options.lease_ttl_s is not None:
+        settings = replace(settings, ttl_s=options.lease_ttl_s)
+    url = options.database or f"sqlite:///{state / _DATABASE}"
+    return open_store(url, SystemClock(), settings)
 
 
 def _services(options: ServerOptions, state: Path, store: Store) -> Services:
