@@ -41,6 +41,6 @@ def next_look(now_ms: int, deadlines_ms: Iterable[int], ttl_s: float) -> float:
 
     Never later than a part of the time to live, so that a lease granted meanwhile is not missed.
     """
-    soonest = min((deadline - now_ms for deadline in deadlines_ms), default=0) / 1000
     latest = min(_LOOK_S, ttl_s / 4)
-    return max(_SOONEST_S, min(latest, soonest)) if soonest else latest
+    soonest = min(((deadline - now_ms) / 1000 for deadline in deadlines_ms), default=latest)
+    return max(_SOONEST_S, min(latest, soonest))

@@ -28,7 +28,7 @@ _ACTIVE = (
 _VIEWS = select(agents, entities.c.name.label("entity"), _ACTIVE.label("active")).join(
     entities, entities.c.n == agents.c.entity_n
 )
-AGENTS_OF = _VIEWS.where(agents.c.entity_n == bindparam("entity_n")).order_by(agents.c.name)
+AGENTS_OF = _VIEWS.where(agents.c.entity_n == bindparam("entity_n"))
 _AGENT_VIEW = _VIEWS.where(agents.c.id == bindparam("id"))
 HELD = select(items).where(items.c.holder_n == bindparam("agent_n")).order_by(items.c.seq)
 

@@ -14,7 +14,7 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.directory import SqlDirectory
 from launchyard.adapters.sql.fates import Fates
 from launchyard.adapters.sql.rows import SHOWN, item_view
-from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, attempts, items, secrets
+from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, agents, attempts, items, secrets
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
 from launchyard.ports.store import (
@@ -48,7 +48,10 @@ OLDEST = (
     .limit(1)
 )
 _ATTEMPTS = (
-    select(attempts).where(attempts.c.item_seq == bindparam("seq")).order_by(attempts.c.attempt)
+    select(attempts, agents.c.id.label("agent_id"), agents.c.name.label("agent_name"))
+    .outerjoin(agents, agents.c.n == attempts.c.agent_n)
+    .where(attempts.c.item_seq == bindparam("seq"))
+    .order_by(attempts.c.attempt)
 )
 
 
@@ -137,7 +140,7 @@ class SqlItems(SqlDirectory, Fates):
             view = self._shown(item)
             row = self._db.rows(_ITEM, id=item)[0]
             queue = self._queue_view(row["queue_n"])
-            agents = self._db.rows(AGENTS_OF, entity_n=row["entity_n"])
+            serving = self._db.rows(AGENTS_OF, entity_n=row["entity_n"])
             place: dict[str, Any] = {"queue_n": row["queue_n"]}
             waits = view.state is ItemState.QUEUED
             position = {"priority": row["priority"], "seq": row["seq"], **place}
@@ -148,7 +151,7 @@ class SqlItems(SqlDirectory, Fates):
                 position=self._db.number(POSITION, **position) if waits else 0,
                 active=self._db.number(COUNT_ACTIVE, **place),
                 agents=[
-                    found for a in agents if view.queue in (found := agent_view(a, now)).queues
+                    found for a in serving if view.queue in (found := agent_view(a, now)).queues
                 ],
             )
 
@@ -171,6 +174,8 @@ def _earlier(now: ItemView, row: Row) -> ItemView:
         attempt=row["attempt"],
         state=ItemState.DONE,
         attempt_state=AttemptState(row["attempt_state"]),
+        agent=row["agent_id"] or "",
+        agent_name=row["agent_name"] or "",
         place_scope=row["place_scope"],
         place_name=row["place_name"],
         place_uid=row["place_uid"],

@@ -150,7 +150,7 @@ class ItemsContract(StoreKit):
     def test_items_are_listed_newest_first(self, world: World) -> None:
         """By entity, queue and state, in pages."""
         world.queue("other")
-        ids = [world.put("other" if i == 2 else "q").id for i in range(6)]
+        ids = [world.put(queue).id for queue in ("q", "q", "other", "q", "q", "q")]
         newest = ids[::-1]
         assert self._ids(world, ItemFilter()) == newest
         assert self._ids(world, ItemFilter(entity="team", queue="other")) == [ids[2]]

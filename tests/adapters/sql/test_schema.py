@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from launchyard.adapters.sql import file_tables, schema
 from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import SqlStore, open_store
+from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_world import MovableClock, World
 from launchyard.ports.store import StoreError, Trouble
 
@@ -117,6 +118,12 @@ def test_a_locked_database_is_named(tmp_path: Path) -> None:
     store.close()
 
 
+def _fill(world: World) -> None:
+    """Put items until it fails."""
+    for _ in range(1000):
+        world.put()
+
+
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
     """The refused write is undone as a whole; with room again the store goes on."""
     store = _open(tmp_path / "server.db")
@@ -124,14 +131,11 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
     cursor = store._db._cursor
     pages = cursor.execute("PRAGMA page_count").fetchone()[0]
     cursor.execute(f"PRAGMA max_page_count = {pages}").fetchone()
-    item = ""
     with pytest.raises(StoreError, match="disk is full"):
-        for _ in range(1000):
-            item = world.put().id
+        _fill(world)
     cursor.execute("PRAGMA max_page_count = 1000000").fetchone()
     assert store.counts("team", "q").waiting == world.made - 1
-    assert store.item(item).id == item
-    world.put()
+    assert world.put().state is ItemState.QUEUED
     store.close()
 
 
