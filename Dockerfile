@@ -18,8 +18,8 @@ RUN /opt/launchyard/bin/pip wheel --no-cache-dir --disable-pip-version-check --n
     && /opt/launchyard/bin/pip uninstall --yes --disable-pip-version-check poetry-core
 
 FROM ${BASE}
-# What jobs from git repositories need; empty where the base has it, or no such jobs come.
-ARG PACKAGES="ca-certificates git openssh-client"
+# What jobs need: git and ssh for repositories, setsid for all. Empty where the base has it.
+ARG PACKAGES="ca-certificates git openssh-client util-linux"
 RUN if [ -n "${PACKAGES}" ]; then \
         apt-get update && apt-get install --yes --no-install-recommends ${PACKAGES} \
         && rm -rf /var/lib/apt/lists/*; \

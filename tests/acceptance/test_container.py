@@ -87,7 +87,8 @@ def test_a_job_runs_in_the_container_as_nobody_special(site: Site) -> None:
     """The agent in the image does its work, and not as root."""
     item = site.yard.submit("/bin/sh", "-c", "id -u")
     view = site.yard.wait_done(item)
-    assert view["attempt_state"] == "succeeded", view
+    told = f"{view['reason']}: {view['detail']}\n{site.docker.run('logs', site.container)}"
+    assert view["attempt_state"] == "succeeded", told
     assert site.yard.log_of(item).strip() == "10001"
 
 

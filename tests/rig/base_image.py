@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGES = (
     *("base-files", "base-passwd", "libc-bin", "dash", "bash", "coreutils", "grep", "sed"),
-    *("tar", "gzip", "findutils", "hostname", "mawk", "ca-certificates", "openssl"),
+    *("tar", "gzip", "findutils", "hostname", "mawk", "util-linux", "ca-certificates", "openssl"),
     *("python3", "python3-pip", "python3-venv"),
 )
 _FOLDERS = ("bin", "sbin", "lib", "lib64")
