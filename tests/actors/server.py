@@ -233,8 +233,10 @@ class ScriptedServer:
     @contextmanager
     def _change(self) -> Iterator[None]:
         with self.changed:
-            yield
-            self.changed.notify_all()
+            try:
+                yield
+            finally:
+                self.changed.notify_all()
 
     @contextmanager
     def _call(self, name: str, caller: Caller | None = None) -> Iterator[None]:
@@ -253,7 +255,7 @@ class ScriptedServer:
                 raise ServerError(f"the answer to {name} was lost", retry=True)
 
     def _claimable(self, request: ClaimRequest) -> bool:
-        superseded = self._latest != request.claim_id
+        superseded = self._latest != request.claim_id or request.claim_id in self._answers
         queued = any(one.grant.state is ItemState.QUEUED for one in self.items.values())
         return superseded or self.away or bool(self.commands) or (queued and request.free > 0)
 
