@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from launchyard.actors.crashpoints import reach
@@ -11,8 +11,15 @@ from launchyard.actors.facts import Renewed, SupervisorFact
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.role import Role
 from launchyard.actors.session import Session
-from launchyard.domain.exchange import Heartbeat
-from launchyard.domain.lease import HEARTBEAT_S, MARGIN_S, holder_deadline
+from launchyard.domain.exchange import Heartbeat, HeartbeatAnswer, LeaseRef
+from launchyard.domain.lease import (
+    DIGEST_FROM,
+    HEARTBEAT_S,
+    MARGIN_S,
+    digest_of,
+    holder_deadline,
+    mark,
+)
 from launchyard.ports import families
 from launchyard.ports.launch_server import ServerError
 
@@ -62,9 +69,8 @@ class LeaseKeeper(Role[Beat]):
         sent_at = session.clock.boottime()
         leases = session.leases.listed()
         self.mailbox.doing = f"renews {len(leases)} leases"
-        beat = Heartbeat(caller=session.caller, leases=leases, status=self._status())
         reach("heartbeat.before_send")
-        answer = session.attempt("heartbeat", lambda: session.server.heartbeat(beat))
+        answer = self._ask(leases)
         reach("heartbeat.after_send")
         session.ttl_s = answer.ttl_s
         deadline = holder_deadline(sent_at, answer.ttl_s)
@@ -72,6 +78,18 @@ class LeaseKeeper(Role[Beat]):
         session.metrics.count(families.LEASE_RENEWALS, {"result": "ok"})
         session.metrics.gauge(families.LEASE_MIN_TTL, deadline - session.clock.boottime())
         self._tell.put(Renewed(answer))
+
+    def _ask(self, leases: Sequence[LeaseRef]) -> HeartbeatAnswer:
+        """Send the heartbeat; of many leases the digest first, and the list only if asked."""
+        session = self._session
+        beat = Heartbeat(caller=session.caller, leases=tuple(leases), status=self._status())
+        if len(leases) >= DIGEST_FROM:
+            digest = digest_of(mark(ref.item, ref.attempt, ref.token) for ref in leases)
+            short = replace(beat, leases=(), digest=digest)
+            answer = session.attempt("heartbeat", lambda: session.server.heartbeat(short))
+            if not answer.relist:
+                return answer
+        return session.attempt("heartbeat", lambda: session.server.heartbeat(beat))
 
 
 def period_s(ttl_s: float) -> float:

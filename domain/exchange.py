@@ -140,11 +140,15 @@ class ClaimAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """The list of every lease that the agent knows."""
+    """The list of every lease that the agent knows, or in its place the digest of the list.
+
+    A server whose own leases of this agent have another digest asks for the list (`relist`).
+    """
 
     caller: Caller
     leases: tuple[LeaseRef, ...]
     status: str = "polling"
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,7 @@ class HeartbeatAnswer:
     commands: tuple[Command, ...] = ()
     unlisted: tuple[ItemGrant, ...] = ()
     stale: tuple[LeaseRef, ...] = ()
+    relist: bool = False
 
 
 class Verdict(StrEnum):

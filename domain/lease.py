@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +20,11 @@ HOST_LOST_S: Final = 600.0
 JUMP_S: Final = 5.0
 """A difference of wall and monotonic clock, or a stall, that counts as time not heard."""
 
+DIGEST_FROM: Final = 100
+"""From how many leases on a heartbeat gives their digest first, and the list only if asked."""
+
 _UNLISTED_BEATS: Final = 2
+_MARK_B: Final = 16
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,3 +69,17 @@ def clock_jumped(wall_passed_s: float, monotonic_passed_s: float, expected_s: fl
 def unlisted_expires(missed_beats: int) -> bool:
     """Tell whether a lease that its holder did not list in so many beats in a row is given up."""
     return missed_beats >= _UNLISTED_BEATS
+
+
+def mark(item: str, attempt: int, token: Token) -> int:
+    """Return a lease's part of a digest: a number that no other lease is likely to have."""
+    text = f"{item} {attempt} {token}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=_MARK_B).digest(), "big")
+
+
+def digest_of(marks: Iterable[int]) -> str:
+    """Return the digest of a set of leases, whatever their order.
+
+    It is a sum, so whoever keeps one adds and takes away the marks of what changes.
+    """
+    return f"{sum(marks) % (1 << 8 * _MARK_B):032x}"

@@ -38,6 +38,8 @@ class SqlBeats(SqlClaims):
                 status=beat.status,
             )
             held = self._held(agent)
+            if beat.digest:
+                return self._judge_digest(agent, beat.digest)
             strange, listed = _compare(held, beat.leases)
             self._heard(agent, listed)
             missing = (
@@ -49,6 +51,16 @@ class SqlBeats(SqlClaims):
                 unlisted=tuple(self._missed(missing)),
                 stale=tuple(ref for ref in strange if not self._ended_under(ref, agent)),
             )
+
+    def _judge_digest(self, agent: Row, digest: str) -> HeartbeatAnswer:
+        """Take a digest for the list when it is that of what is held; else ask for the list."""
+        missing = bool(self._db.rows(MISSING, agent_n=agent["n"]))
+        known = self._leases.digest(agent["n"])
+        return HeartbeatAnswer(
+            ttl_s=self._settings.ttl_s,
+            commands=tuple(self._commands(agent)),
+            relist=missing or digest != known,
+        )
 
     def _held(self, agent: Row) -> dict[str, Lease]:
         """Return the leases of an agent by item; they are read only when others changed them."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from launchyard.domain.lease import Token, digest_of, mark
+
 Lease = tuple[int, int, int]
 """An attempt, and the two parts of the token."""
 
@@ -19,6 +21,7 @@ class Leases:
         self._known: dict[int, tuple[int, dict[str, Lease]]] = {}
         self._changes: dict[int, dict[str, Lease | None]] = {}
         self._versions: dict[int, int] = {}
+        self._sums: dict[int, int] = {}
 
     def get(self, agent_n: int, version: int) -> dict[str, Lease] | None:
         """Return an agent's leases by item, if those of this version are known."""
@@ -28,6 +31,14 @@ class Leases:
     def put(self, agent_n: int, version: int, leases: dict[str, Lease]) -> None:
         """Remember what was read."""
         self._known[agent_n] = (version, leases)
+        self._sums.pop(agent_n, None)
+
+    def digest(self, agent_n: int) -> str:
+        """Return the digest of the leases that are known of an agent."""
+        if agent_n not in self._sums:
+            _, leases = self._known[agent_n]
+            self._sums[agent_n] = sum(_mark(item, lease) for item, lease in leases.items())
+        return digest_of([self._sums[agent_n]])
 
     def begin(self) -> None:
         """Forget the changes of a transaction that failed."""
@@ -53,11 +64,25 @@ class Leases:
             leases = self.get(agent_n, version - 1)
             if leases is None:
                 self._known.pop(agent_n, None)
+                self._sums.pop(agent_n, None)
                 continue
             self._known[agent_n] = (version, leases)
             for item, lease in changes.items():
-                if lease is None:
-                    leases.pop(item, None)
-                else:
-                    leases[item] = lease
+                self._replace(agent_n, leases, item, lease)
         self.begin()
+
+    def _replace(
+        self, agent_n: int, leases: dict[str, Lease], item: str, lease: Lease | None
+    ) -> None:
+        before = leases.pop(item, None)
+        if lease is not None:
+            leases[item] = lease
+        if agent_n in self._sums:
+            gone = _mark(item, before) if before else 0
+            new = _mark(item, lease) if lease else 0
+            self._sums[agent_n] += new - gone
+
+
+def _mark(item: str, lease: Lease) -> int:
+    attempt, epoch, counter = lease
+    return mark(item, attempt, Token(epoch, counter))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.exchange import Command, CommandKind, Verdict
+from launchyard.domain.exchange import Command, CommandKind, Place, Verdict
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
-from launchyard.plugins.testkit.store_world import World, ref
+from launchyard.plugins.testkit.store_world import World, ref, succeeded
 from launchyard.ports.store import QueueChange, Trouble
 
 
@@ -180,6 +180,31 @@ class LeaseContract(StoreKit):
         assert world.store.item(grant.item).state is ItemState.QUEUED
         assert worker.beat(grant).stale == (ref(grant),)
         assert worker.launch(grant).verdict is Verdict.STALE
+
+    def test_a_digest_stands_for_the_list_it_is_of(self, world: World) -> None:
+        """It renews like the list; any other digest is answered by asking for the list."""
+        for _ in range(3):
+            world.put()
+        worker = world.worker()
+        first, second, third = worker.claim(3).items
+        assert not worker.beat_digest(third, first, second).relist
+        assert worker.beat_digest(first, second).relist
+        worker.run(first)
+        worker.tell(first, succeeded(Place(scope=worker.scope, name="ly-x-a1", uid="42")))
+        assert worker.beat_digest(first, second, third).relist
+        assert not worker.beat_digest(second, third).relist
+        assert world.store.agents()[0].online
+
+    def test_a_digest_does_not_hide_a_lease_that_was_missing(self, world: World) -> None:
+        """Once a list lacked one, its count of beats goes on until a list has it again."""
+        for _ in range(2):
+            world.put()
+        worker = world.worker()
+        first, second = worker.claim(2).items
+        assert len(worker.beat(first).unlisted) == 1
+        assert worker.beat_digest(first, second).relist
+        assert worker.beat(first, second).unlisted == ()
+        assert not worker.beat_digest(first, second).relist
 
     def test_an_unlisted_launch_is_offered(self, world: World) -> None:
         """Something may run: it is never put back blindly."""

@@ -24,6 +24,7 @@ from launchyard.domain.exchange import (
     Release,
     Report,
 )
+from launchyard.domain.lease import digest_of, mark
 from launchyard.domain.reason import Reason
 from launchyard.domain.rights import EntityKind
 from launchyard.ports.store import Entity, Expiry, ItemView, NewItem, Queue, Store
@@ -83,6 +84,12 @@ class Worker:
         """Send a heartbeat that lists the leases of *grants*."""
         leases = tuple(ref(grant) for grant in grants)
         return self.store.heartbeat(Heartbeat(caller=self.caller, leases=leases))
+
+    def beat_digest(self, *grants: ItemGrant) -> HeartbeatAnswer:
+        """Send a heartbeat with the digest of the leases of *grants* in place of their list."""
+        marks = [mark(one.item, one.attempt, one.token) for one in grants]
+        beat = Heartbeat(caller=self.caller, leases=(), digest=digest_of(marks))
+        return self.store.heartbeat(beat)
 
     def launch(self, grant: ItemGrant, name: str = "ly-x-a1", scope: str = "") -> Answer:
         """Make the fenced write."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,9 @@ from launchyard.domain.lease import (
     MARGIN_S,
     Token,
     clock_jumped,
+    digest_of,
     holder_deadline,
+    mark,
     unlisted_expires,
 )
 
@@ -65,3 +69,21 @@ def test_a_lease_that_is_not_listed_twice_is_given_up() -> None:
     """Once may be a claim's answer still on its way."""
     assert not unlisted_expires(1)
     assert unlisted_expires(2)
+
+
+leases = st.lists(
+    st.tuples(st.text(max_size=5), st.integers(1, 9), tokens), unique=True, max_size=20
+)
+
+
+@given(leases, st.randoms())
+def test_a_digest_tells_sets_of_leases_apart_and_knows_no_order(
+    listed: list[tuple[str, int, Token]], random: Random
+) -> None:
+    """Both sides keep it by adding and taking away marks."""
+    marks = [mark(*lease) for lease in listed]
+    shuffled = random.sample(marks, len(marks))
+    assert digest_of(marks) == digest_of(shuffled)
+    if marks:
+        assert digest_of(marks[1:]) != digest_of(marks)
+        assert digest_of([sum(marks), -marks[0]]) == digest_of(marks[1:])
