@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final
-
-from launchyard.domain.attempt import AttemptState
-from launchyard.ports.operator import Failure
 
 
 class Code(IntEnum):
@@ -27,26 +22,3 @@ class Code(IntEnum):
     LOST = 12
     DRAINED = 75
     INTERRUPTED = 130
-
-
-OF_FAILURE: Final[Mapping[Failure, Code]] = {
-    Failure.AUTH: Code.AUTH,
-    Failure.NOT_FOUND: Code.NOT_FOUND,
-    Failure.CONFLICT: Code.CONFLICT,
-    Failure.INVALID: Code.CONFIG,
-    Failure.UNREACHABLE: Code.UNREACHABLE,
-    Failure.TIMEOUT: Code.TIMEOUT,
-    Failure.OTHER: Code.ERROR,
-}
-
-_ENDS: Final[Mapping[AttemptState, Code]] = {
-    AttemptState.SUCCEEDED: Code.OK,
-    AttemptState.CANCELLED: Code.CANCELLED,
-    AttemptState.LOST: Code.LOST,
-    AttemptState.PREEMPTED: Code.LOST,
-}
-
-
-def of_end(state: AttemptState | None) -> Code:
-    """Return the code that tells how a job ended; None is an item that never had an attempt."""
-    return _ENDS.get(state, Code.FAILED) if state is not None else Code.CANCELLED

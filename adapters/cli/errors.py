@@ -12,7 +12,8 @@ from pathlib import Path
 
 import click
 
-from launchyard.adapters.cli.codes import OF_FAILURE, Code
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.ends import OF_FAILURE
 from launchyard.adapters.cli.folders import state_folder
 from launchyard.domain.config.problem import DocumentError
 from launchyard.ports.archive import ArchiveError

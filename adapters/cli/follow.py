@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import click
 
-from launchyard.adapters.cli.codes import Code, of_end
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.ends import of_end
 from launchyard.adapters.cli.live import View
 from launchyard.adapters.cli.session import short
 from launchyard.domain.item import ItemState

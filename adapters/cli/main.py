@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from launchyard.adapters.cli.codes import Code
-from launchyard.adapters.cli.errors import told, unexpected
-from launchyard.adapters.cli.session import Session
 from launchyard.ports.programs import Programs
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -39,6 +38,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 """Each command with its module here and its line in the help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a command is made its session of."""
+
+    programs: Programs
+    environment: Mapping[str, str]
+
+
 class LazyGroup(click.Group):
     """A group that loads a command's module when the command is used, and not for its name."""
 
@@ -63,6 +70,14 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command `{args[0]}`.{hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Give the command its session, which help never needs."""
+        from launchyard.adapters.cli.session import Session  # noqa: PLC0415 - see above
+
+        if isinstance(ctx.obj, Given):
+            ctx.obj = Session(ctx.obj.programs, ctx.obj.environment)
+        return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -79,12 +94,11 @@ def launchyard() -> None:
 
 def run(programs: Programs, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Carry out one command; return its exit code. No error leaves, and no traceback is shown."""
-    session = Session(programs, environment)
     try:
         code = launchyard.main(
             args=list(arguments),
             prog_name="launchyard",
-            obj=session,
+            obj=Given(programs, environment),
             standalone_mode=False,
             color=_color(environment),
         )
@@ -95,6 +109,8 @@ def run(programs: Programs, arguments: Sequence[str], environment: Mapping[str, 
         click.echo("interrupted", err=True)
         return Code.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort
+        from launchyard.adapters.cli.errors import told, unexpected  # noqa: PLC0415
+
         known = told(error) or unexpected(error, environment)
         known.show()
         return int(known.code)
