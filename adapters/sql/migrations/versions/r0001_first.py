@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -139,17 +141,9 @@ def _queues() -> None:
     _part("queues_live", "queues", ["entity_n", "name"], "deleted_ms IS NULL", unique=True)
 
 
-def _items() -> None:
-    op.create_table(
-        "items",
-        sa.Column("seq", _BIG, nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
-        sa.Column("queue_n", _BIG, sa.ForeignKey("queues.n"), nullable=False),
-        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("attempt_state", sa.Text(), nullable=True),
+def _progress() -> list[sa.Column[Any]]:
+    """Return the columns that change while an item is worked on."""
+    return [
         sa.Column("token_epoch", sa.Integer(), nullable=False),
         sa.Column("token_counter", sa.Integer(), server_default="0", nullable=False),
         sa.Column("reported", sa.Integer(), server_default="0", nullable=False),
@@ -167,6 +161,21 @@ def _items() -> None:
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("logs_complete", sa.Integer(), server_default="0", nullable=False),
         sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=True),
+    ]
+
+
+def _items() -> None:
+    op.create_table(
+        "items",
+        sa.Column("seq", _BIG, nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
+        sa.Column("queue_n", _BIG, sa.ForeignKey("queues.n"), nullable=False),
+        sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("attempt_state", sa.Text(), nullable=True),
+        *_progress(),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("submitter", sa.Text(), server_default="", nullable=False),
         sa.Column("run_id", sa.Text(), server_default="", nullable=False),
