@@ -12,7 +12,7 @@ from launchyard.actors.messages import Build, BuildDone, BuildFailed, Ref, Submi
 from launchyard.actors.table import ref_of
 from launchyard.domain.admission import free_builds, free_launches, usage
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.attempts import Attempt, Product, fenced
+from launchyard.domain.attempts import Attempt, Product, fenced, without_handle
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.exchange import Answer, Fact, Launching, Verdict
 from launchyard.domain.reason import Reason
@@ -102,13 +102,17 @@ class Launches:
         """Try again where that may help; a passed deadline only waits for the next lease."""
         desk, ref = self._desk, message.ref
         row = desk.table.get(ref)
-        if row is None or row.ended or row.has_handle:
+        if row is None or row.ended:
             return
         if message.reason is Reason.DEADLINE_PASSED:
+            row = without_handle(row)
+            desk.table.put(row)
             if row.cancel is not None:
                 desk.end(row, S.CANCELLED, Reason.CANCELLED)
             else:
                 self._alarm(ref, 1.0)
+        elif row.has_handle:
+            _log.info("%s is on its target already: %s", row.item, message.detail)
         elif message.retry and self._again(ref):
             desk.session.board.put(f"submit of {row.item}", message.detail)
         else:

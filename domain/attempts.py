@@ -167,6 +167,12 @@ def fenced(row: Attempt, place: Place, now_ms: int) -> Attempt:
     return replace(row, place=place, state=state, since_ms=now_ms, asked=False)
 
 
+def without_handle(row: Attempt) -> Attempt:
+    """Return *row* as before its submit: what the target accepted was never started."""
+    place = row.place
+    return row if place is None else replace(row, place=replace(place, uid=""))
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A row after a fact, and the fact that the server must hear, if it is news."""

@@ -11,6 +11,7 @@ import pytest
 from launchyard.actors.facts import Reported
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
+from launchyard.ports.launch_server import ServerError
 from tests.actors.kit import Bench, gated, once, runs_of, until
 from tests.actors.server import ScriptedServer
 
@@ -132,6 +133,27 @@ def test_a_time_limit_ends_a_job(bench: Bench, server: ScriptedServer) -> None:
     with bench.running():
         end = server.wait_end("a")
     assert (end.state, end.reason) == (S.TIMED_OUT, Reason.RUN_TIMEOUT)
+
+
+def test_a_submit_that_comes_after_its_lease_waits_for_the_next_one(
+    bench: Bench, server: ScriptedServer
+) -> None:
+    """The run host starts nothing past the deadline; renewed, the same attempt goes on."""
+    server.ttl_s = 6.0
+    server.hold.add("launching")
+    server.enqueue("a", *once(bench.folder / "m"))
+    with bench.running() as running:
+        server.wait(lambda: server.items["a"].claims, "the claim")
+        until(lambda: running.agent.view.status().limits[1].used, "the question")
+        server.fail["heartbeat"] = ServerError("not now", retry=True)
+        until(lambda: running.agent.view.status().lease_s == 0.0, "the end of the lease")
+        with server.changed:
+            server.hold.clear()
+            server.changed.notify_all()
+        server.wait(lambda: server.items["a"].place, "the fenced write")
+        del server.fail["heartbeat"]
+        assert server.wait_end("a").state is S.SUCCEEDED
+    assert runs_of(bench.folder / "m") == 1
 
 
 def test_a_stale_token_is_reclaimed_and_the_outbox_goes_on(

@@ -21,6 +21,7 @@ from launchyard.domain.attempts import (
     take_up,
     to_document,
     wish,
+    without_handle,
 )
 from launchyard.domain.exchange import Fact
 from launchyard.domain.item import ItemState
@@ -115,6 +116,14 @@ def test_the_first_handle_stays() -> None:
     """A second one under the same name is not ours to follow."""
     other = replace(HANDLE, uid="boot/9/9")
     assert after(running(), Fact(at_ms=9, place=other)).row.place == HANDLE
+
+
+def test_what_was_accepted_and_never_started_is_submitted_again() -> None:
+    """Its second start has another handle, which is taken."""
+    row = without_handle(running())
+    assert wish(row) is Wish.SUBMIT
+    other = replace(HANDLE, uid="boot/9/9")
+    assert after(row, Fact(at_ms=9, place=other)).row.place == other
 
 
 def test_reports_are_numbered_without_gaps() -> None:
