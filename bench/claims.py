@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.rig import ENTITY, QUEUE, Server, percentile, row, server
+from launchyard.domain.lease import Token, digest_of, mark
 
 CLIENTS = 8
 CLAIMS_EACH = 400
@@ -111,8 +112,10 @@ def heartbeat_ms(on: Server) -> list[float]:
     while len(leases) < RUNNING:
         names = ("item", "attempt", "token")
         leases += [{name: item[name] for name in names} for item in caller.claim(500)]
-    beat = {"caller": caller.caller, "leases": leases, "status": "running"}
-    caller.post("heartbeat", beat)
+    marks = (mark(one["item"], one["attempt"], Token.parse(one["token"])) for one in leases)
+    beat = {"caller": caller.caller, "leases": [], "status": "running", "digest": digest_of(marks)}
+    if caller.post("heartbeat", beat)["relist"]:
+        raise RuntimeError("the server holds other leases than it granted")
     costs = []
     for _ in range(30):
         before = _cpu_ms(on.process.pid)
