@@ -13,6 +13,18 @@ _MACHINE_IDS: Final = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 _VMSTAT: Final = Path("/proc/vmstat")
 
 
+def scope(root: str) -> str:
+    """Return where the runs recorded below *root* can be reached: this machine, by this folder.
+
+    Another folder on the same machine knows nothing of them, so it is another scope: its agent
+    would look a name up, find nothing, and start it a second time.
+
+    Raises:
+        OSError: *root* cannot be written.
+    """
+    return f"host:{machine_id(root)}/{_kept(root, 'folder-id')[:12]}"
+
+
 def machine_id(root: str) -> str:
     """Return this machine's id; a machine without one gets it made up once, kept in *root*.
 
@@ -23,8 +35,16 @@ def machine_id(root: str) -> str:
         with suppress(OSError):
             if text := Path(place).read_text(encoding="ascii").strip():
                 return text
-    kept = Path(root, "machine-id")
-    fresh = Path(root, f".machine-id-{uuid.uuid4().hex}")
+    return _kept(root, "machine-id")
+
+
+def _kept(root: str, name: str) -> str:
+    """Return an id that is made up once and kept in *root*; who comes first makes it."""
+    kept = Path(root, name)
+    with suppress(FileNotFoundError):
+        return kept.read_text(encoding="ascii")
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = Path(root, f".{name}-{uuid.uuid4().hex}")
     fresh.write_text(uuid.uuid4().hex, encoding="ascii")
     with suppress(FileExistsError):
         os.link(fresh, kept)

@@ -53,7 +53,7 @@ class LocalRunner:
         self._config = config
         with runner_errors("the local-process target cannot be used"):
             Path(config.root, "runs").mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._scope = f"host:{machine.machine_id(config.root)}"
+            self._scope = machine.scope(config.root)
             self._boot = machine.boot_id()
         self._starter = Starter(config.shell, self._boot)
         self._agenda = Agenda()

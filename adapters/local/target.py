@@ -55,7 +55,7 @@ class LocalTarget:
 
     def __init__(self, config: LocalTargetConfig) -> None:
         self._config = config
-        self._scope = f"host:{machine.machine_id(config.root)}"
+        self._scope = machine.scope(config.root)
 
     @property
     def name(self) -> str:
