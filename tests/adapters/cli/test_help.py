@@ -37,12 +37,18 @@ _HEAVY = (
 _ROOT = Path(__file__).parents[3]
 
 
+def _command(name: str) -> click.Command:
+    """Return a command of the top level."""
+    command = launchyard.get_command(click.Context(launchyard), name)
+    assert command is not None
+    return command
+
+
 def _all() -> list[tuple[str, ...]]:
     """Return every command, also those of groups."""
     found: list[tuple[str, ...]] = []
-    context = click.Context(launchyard)
     for name in COMMANDS:
-        command = launchyard.get_command(context, name)  # type: ignore[attr-defined]
+        command = _command(name)
         found.append((name,))
         if isinstance(command, click.Group):
             found += [(name, inner) for inner in command.commands]
@@ -60,9 +66,8 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
 
 def test_the_help_knows_each_command_by_its_own_first_line() -> None:
     """The table beside the names, which saves loading them, does not drift away."""
-    context = click.Context(launchyard)
     for name, (_, line) in COMMANDS.items():
-        command = launchyard.get_command(context, name)  # type: ignore[attr-defined]
+        command = _command(name)
         first = (command.help or "").split("\n\n")[0].replace("\n", " ").partition(":")[0]
         assert first.split()[0] == line.split()[0], name
 
@@ -112,9 +117,8 @@ def test_every_exit_code_and_command_is_documented() -> None:
 def test_every_option_is_documented() -> None:
     """Each long option stands in `docs/cli.md`."""
     text = (_ROOT / "docs" / "cli.md").read_text()
-    context = click.Context(launchyard)
     for name in COMMANDS:
-        command = launchyard.get_command(context, name)  # type: ignore[attr-defined]
+        command = _command(name)
         inner = command.commands.values() if isinstance(command, click.Group) else [command]
         for one in inner:
             for option in one.params:
