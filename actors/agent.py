@@ -33,6 +33,7 @@ from launchyard.actors.supervisor import Supervisor
 from launchyard.actors.table import Vault
 from launchyard.domain.exchange import AgentHello
 from launchyard.ports.clock import Clock
+from launchyard.ports.families import ACTOR_FAILURES
 from launchyard.ports.journal import Journal
 from launchyard.ports.launch_server import LaunchServer
 from launchyard.ports.metrics import Metrics, Snapshot
@@ -81,6 +82,7 @@ class Agent:
         self._alarms = Alarms(clock.boottime)
         self.session = Session(parts.server, clock, parts.metrics, self._alarms, self._events.put)
         self._crew = Crew("main", clock.boottime)
+        self._crew.on_restart = lambda name: parts.metrics.count(ACTOR_FAILURES, {"actor": name})
         self._kit = self._make_kit()
         self._beats = Mailbox[Beat]()
         self._lanes = [Mailbox[LaneLetter]() for _ in range(LANES)]

@@ -70,6 +70,8 @@ class BuildHost:
     def __init__(self, parts: BuildHostParts, channel: Channel) -> None:
         self._parts, self._channel = parts, channel
         self.crew = Crew("build", parts.clock.boottime)
+        failed = families.ACTOR_FAILURES
+        self.crew.on_restart = lambda name: parts.metrics.count(failed, {"actor": name})
         self._pool = [Mailbox[Build]() for _ in range(parts.most)]
         self._lock = threading.Lock()
         self._stops: dict[Ref, threading.Event] = {}

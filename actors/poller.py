@@ -211,6 +211,9 @@ class Claimer(Role[LaneLetter]):
         reach("claim.after_send")
         session.metrics.count(families.CLAIMS, {"result": "claimed" if answer.items else "empty"})
         session.metrics.observe(families.CLAIM_DURATION, session.clock.boottime() - began)
+        for queue in request.queues:
+            now_s = session.clock.now_ms() / 1000
+            session.metrics.gauge(families.LAST_POLL, now_s, {"queue": queue})
         if answer.items or answer.resolve or answer.commands:
             self._tell.put(Claimed(request.claim_id, answer))
         self._poller.put(Came(request, answer))

@@ -36,6 +36,7 @@ from launchyard.actors.role import Crew
 from launchyard.actors.shipper import LogShipper
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.reason import Reason
+from launchyard.ports import families
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import AttemptFiles
 from launchyard.ports.metrics import Metrics
@@ -71,6 +72,8 @@ class RunHost:
             lambda ref, detail: channel.send(Shipped(ref, detail)),
         )
         self.crew = Crew("run", parts.clock.boottime)
+        failed = families.ACTOR_FAILURES
+        self.crew.on_restart = lambda name: parts.metrics.count(failed, {"actor": name})
         self._launches = [Mailbox[Submit | Find | Watch]() for _ in range(parts.launchers)]
         self._cancels = Mailbox[Cancel]()
         self._sweeps = Mailbox[Remove]()

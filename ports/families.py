@@ -20,7 +20,6 @@ _RUNS: Final = (1, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14400, 28800, 86400, 
 _BUILDS: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800)
 _CALLS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _POLLS: Final = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 60)
-_MESSAGES: Final = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 
 
 def _counter(name: str, text: str, *labels: str) -> Family:
@@ -100,15 +99,6 @@ JOB_STAGE_DURATION: Final = _histogram(
 JOB_RUN_DURATION: Final = _histogram(
     "job_run_duration_seconds", "From running to the end.", _RUNS, "queue", "target", "outcome"
 )
-JOBS_ADOPTED: Final = _counter(
-    "jobs_adopted", "Attempts looked up again after a restart.", "target", "result"
-)
-ORPHANS_FOUND: Final = _counter(
-    "orphans_found", "Things on a target that no lease stands for.", "target", "action"
-)
-CANCEL_DURATION: Final = _histogram(
-    "cancel_duration_seconds", "From the wish to cancel to the end.", _RUNS, "target"
-)
 
 # Builds and logs
 BUILDS_IN_PROGRESS: Final = _gauge("builds_in_progress", "Builds that run now.", "builder")
@@ -137,14 +127,6 @@ SNAPSHOT_AGE: Final = _gauge(
 )
 ACTOR_MAILBOX_DEPTH: Final = _gauge(
     "actor_mailbox_depth", "Messages that wait for an actor.", "process", "actor"
-)
-ACTOR_MESSAGE_DURATION: Final = _histogram(
-    "actor_message_duration_seconds",
-    "How long an actor worked on a message.",
-    _MESSAGES,
-    "process",
-    "actor",
-    "message",
 )
 ACTOR_FAILURES: Final = _counter(
     "actor_failures", "Actors that an error ended; each was replaced.", "process", "actor"
@@ -191,10 +173,10 @@ AGENT_FAMILIES: Final[tuple[Family, ...]] = (
     *(CLAIMS, ITEMS_CLAIMED, CLAIM_DURATION, LAST_POLL),
     *(LEASES_HELD, LEASE_RENEWALS, LEASE_MIN_TTL, FENCED_WRITES, OUTBOX_DEPTH),
     *(JOBS_IN_STATE, JOBS_STARTED, JOBS_FINISHED, JOB_QUEUE_WAIT, JOB_START_LATENCY),
-    *(JOB_STAGE_DURATION, JOB_RUN_DURATION, JOBS_ADOPTED, ORPHANS_FOUND, CANCEL_DURATION),
+    *(JOB_STAGE_DURATION, JOB_RUN_DURATION),
     *(BUILDS_IN_PROGRESS, BUILDS_FINISHED, BUILD_DURATION, LOG_BYTES_SHIPPED, LOG_SHIP_ERRORS),
     *(CHILDREN, CHILD_RESTARTS, SNAPSHOT_AGE),
-    *(ACTOR_MAILBOX_DEPTH, ACTOR_MESSAGE_DURATION, ACTOR_FAILURES, PLUGIN_ERRORS),
+    *(ACTOR_MAILBOX_DEPTH, ACTOR_FAILURES, PLUGIN_ERRORS),
 )
 """What an agent exposes."""
 
@@ -222,8 +204,6 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     JOB_START_LATENCY.name: {"built": ("yes", "no")},
     JOB_STAGE_DURATION.name: {"stage": _STATES},
     JOB_RUN_DURATION.name: {"outcome": _OUTCOMES},
-    JOBS_ADOPTED.name: {"result": ("adopted", "finished_meanwhile", "missing")},
-    ORPHANS_FOUND.name: {"action": ("reaped", "ignored", "failed")},
     BUILDS_FINISHED.name: {
         "outcome": ("succeeded", "failed", "cancelled", "timed_out"),
         "cache": ("hit", "miss", "joined", "none"),

@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from platform import python_version
 from typing import Final
 
 from launchyard.actors.agent import Agent, AgentParts
@@ -22,7 +24,7 @@ from launchyard.adapters.http.operations import (
     OperationsError,
 )
 from launchyard.adapters.http.operations_pages import OperationsViews, pages
-from launchyard.adapters.prometheus.exposition import Exposition
+from launchyard.adapters.prometheus.exposition import Exposition, MetricsError
 from launchyard.adapters.prometheus.fleet import Fleet
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.sqlite.journal import SqliteJournal, set_aside
@@ -43,6 +45,7 @@ from launchyard.plugins.manager import Rules as PluginRules
 from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports import families
 from launchyard.ports.journal import JournalError
+from launchyard.ports.plugins import Fault
 from launchyard.ports.target import HostSpec, Target
 
 _log = logging.getLogger(__name__)
@@ -92,6 +95,8 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
         return _fail(str(e), _BROKEN)
     except OperationsError as e:
         return _fail(str(e), _BUSY)
+    except MetricsError as e:
+        return _fail(str(e), _CONFIG)
 
 
 def _in_folder(config: AgentConfig, options: AgentOptions, folder: StateFolder) -> int:
@@ -140,6 +145,9 @@ class _Wiring:
         config = self._config
         targets = self._targets()
         self._metrics.prepare(families.AGENT_FAMILIES, config.queues, targets)
+        what = {"component": "agent", "version": version("launchyard"), "python": python_version()}
+        self._metrics.gauge(families.BUILD_INFO, 1, what)
+        self._note_reload(ok=True)
         return AgentParts(
             identity=Identity(
                 name=config.name or socket.gethostname(),
@@ -175,9 +183,7 @@ class _Wiring:
 
     def _targets(self) -> Mapping[str, Target]:
         rules = PluginRules(allow=self._config.plugins.allow, deny=self._config.plugins.deny)
-        plugins = Plugins(
-            rules, lambda fault: _log.warning("plugin %s: %s", fault.plugin, fault.message)
-        )
+        plugins = Plugins(rules, self._note_fault)
         return {name: self._target(provider) for name, provider in plugins.targets.items()}
 
     def _target(self, provider: TargetProvider) -> Target:
@@ -234,10 +240,22 @@ class _Wiring:
             drain_timeout_s=config.drain_timeout_s,
         )
 
+    def _note_fault(self, fault: Fault) -> None:
+        _log.warning("plugin %s: %s", fault.plugin, fault.message)
+        labels = {"plugin": fault.plugin, "hook": fault.hook or "load"}
+        self._metrics.count(families.PLUGIN_ERRORS, labels)
+
+    def _note_reload(self, *, ok: bool) -> None:
+        self._metrics.gauge(families.RELOAD_OK, float(ok))
+        if ok:
+            self._metrics.gauge(families.RELOADED_AT, time.time())
+
     def _reload(self) -> Rules:
         if self._options.reload is None:
             return self._rules(self._config)
+        self._note_reload(ok=False)
         config = self._options.reload()
+        self._note_reload(ok=True)
         set_level(_log_settings(config, self._options, "main").level)
         return self._rules(config)
 

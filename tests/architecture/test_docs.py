@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from launchyard.ports import families
@@ -20,6 +22,19 @@ def test_every_family_is_exposed_by_somebody() -> None:
     declared = {value.name for value in vars(families).values() if isinstance(value, Family)}
     listed = {family.name for family in (*families.AGENT_FAMILIES, *families.SERVER_FAMILIES)}
     assert declared == listed
+
+
+def test_every_family_is_fed_by_somebody() -> None:
+    """A number that nobody tells is a promise in the docs and an alert that never fires."""
+    root = DOCS.parent
+    sources = (
+        path.read_text(encoding="utf-8")
+        for folder in ("actors", "adapters", "launchyard/bootstrap")
+        for path in (root / folder).rglob("*.py")
+    )
+    named = set(re.findall(r"\b[A-Z][A-Z_]+\b", "\n".join(sources)))
+    declared = {name for name, value in vars(families).items() if isinstance(value, Family)}
+    assert not declared - named
 
 
 def test_no_counter_has_the_name_of_a_gauge() -> None:
