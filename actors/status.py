@@ -66,7 +66,11 @@ class StatusDesk:
 
     def refresh(self) -> None:
         """Bring the gauges up to date, before somebody reads them."""
-        metrics, rows = self._kit.session.metrics, self._rows()
+        session, rows = self._kit.session, self._rows()
+        metrics = session.metrics
+        # It shrinks while the server is away, which is when somebody wants to know.
+        left_s = session.leases.deadline - session.clock.boottime()
+        metrics.gauge(families.LEASE_MIN_TTL, max(0.0, left_s))
         for limit in self._limits(rows):
             metrics.gauge(families.SLOTS_USED, limit.used, {"kind": limit.kind})
             most = math.inf if limit.limit < 0 else limit.limit

@@ -55,7 +55,7 @@ def targets() -> Sequence[TargetProvider]:
             config=Block(key=TYPE, doc="Nothing to set yet."),
             make=_runner,
             target=_target,
-            process="run-local",
+            process=TYPE,
         ),
     )
 
