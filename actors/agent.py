@@ -219,6 +219,8 @@ class Agent:
         mode = StopMode.DRAIN if self._stops == 1 else StopMode.CANCEL
         if not self._crew.lives("supervisor"):
             return AWAY, "ended while the supervisor was down; the journal keeps everything"
+        if self.session.board.has("journal"):
+            return AWAY, "ended although the journal cannot be written; see the log"
         self._kit.inbox.put(Stop(mode, number.name))
         return None
 
@@ -240,7 +242,7 @@ class Agent:
 
     def dump(self) -> str:
         """Return the actors and the stack of every thread, for the log."""
-        names = {thread.ident: thread.name for thread in threads()}
+        names = {thread.ident: f"{thread.name} ({thread.native_id})" for thread in threads()}
         lines = ["what everyone does:"]
         lines += [
             f"  {v.process}/{v.name}: {'alive' if v.alive else 'dead'}, {v.mailbox} letters, "

@@ -6,6 +6,10 @@ import heapq
 import threading
 from collections.abc import Callable
 from itertools import count
+from typing import Final
+
+_SLACK: Final = 64
+"""How many entries that were cleared or moved the heap may hold before it is tidied."""
 
 
 class Alarms:
@@ -33,6 +37,9 @@ class Alarms:
             number = next(self._number)
             self._due[name] = (at, number)
             heapq.heappush(self._heap, (at, number, name, call))
+            if len(self._heap) > 2 * len(self._due) + _SLACK:
+                self._heap = [e for e in self._heap if self._due.get(e[2]) == e[:2]]
+                heapq.heapify(self._heap)
             if self._heap[0][1] == number:
                 self._changed.notify()
 

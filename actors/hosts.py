@@ -22,6 +22,9 @@ from launchyard.ports.target import HostSpec
 _log = logging.getLogger(__name__)
 PING_S: Final = 10.0
 _STUCK_S: Final = 30.0
+_UNABLE_S: Final = 60.0
+"""How long a process that could not do its work at all is left alone."""
+
 NUMBERS_S: Final = 0.2
 
 
@@ -36,6 +39,7 @@ class _Host:
     numbers: Snapshot = ()
     numbers_at: float = 0.0
     heard_start: int = 0
+    unable: bool = False
     came: threading.Event = field(default_factory=threading.Event)
 
 
@@ -136,11 +140,15 @@ class Hosts:
             match message:
                 case Pong():
                     host.backoff.reset()
+                    if host.unable:
+                        host.unable = False
+                        self._session.board.clear(f"{host.spec.name} host")
                 case Numbers(_, snapshot):
                     host.numbers, host.numbers_at = snapshot, host.heard_at
                     host.heard_start = host.starts
                     host.came.set()
                 case Unable(text):
+                    host.unable = True
                     self._session.board.put(f"{host.spec.name} host", text)
                     self._tell.put(HostFailed(host.spec.name, text))
                 case _:
@@ -160,7 +168,8 @@ class Hosts:
         self._session.metrics.gauge(families.CHILDREN, 0, {"role": name})
         self._session.metrics.count(families.CHILD_RESTARTS, {"role": name, "reason": reason})
         again = partial(self._again, host)
-        self._session.alarms.after(f"start-{name}", host.backoff.next_s(), again)
+        wait_s = _UNABLE_S if host.unable else host.backoff.next_s()
+        self._session.alarms.after(f"start-{name}", wait_s, again)
 
     def _again(self, host: _Host) -> None:
         with self._lock:

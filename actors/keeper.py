@@ -9,8 +9,9 @@ from typing import Final
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.facts import Renewed, SupervisorFact
 from launchyard.actors.mailbox import Mailbox
+from launchyard.actors.reconciler import MISSING_STATUS
 from launchyard.actors.role import Role
-from launchyard.actors.session import Session
+from launchyard.actors.session import Fatal, Session
 from launchyard.domain.exchange import Heartbeat, HeartbeatAnswer, LeaseRef
 from launchyard.domain.lease import (
     DIGEST_FROM,
@@ -61,6 +62,9 @@ class LeaseKeeper(Role[Beat]):
                 families.LEASE_RENEWALS, {"result": "retry" if e.retry else "lost"}
             )
             wait_s = min(usual_s, _RETRY_S)
+            if e.status == MISSING_STATUS:
+                text = "the server does not know this agent any more; start it again"
+                session.fatal(Fatal(text, 1))
         finally:
             session.alarms.after("heartbeat", wait_s, lambda: self.mailbox.put(Beat()))
 

@@ -75,6 +75,7 @@ class Launches:
         """Keep the product; the attempt then goes on to its target."""
         desk, made = self._desk, message.built
         self._building.discard(message.ref)
+        self._tries.pop(message.ref, None)
         row = desk.table.get(message.ref)
         if row is None or row.ended:
             return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from launchyard.actors.messages import Ref, ToHost
 from launchyard.actors.session import LeaseBook
+from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, from_document, to_document
 from launchyard.domain.attempts import report as make_report
 from launchyard.domain.exchange import Fact, ItemGrant, Launching, Release, Report
@@ -104,10 +105,22 @@ class Table:
 
     def tell(self, row: Attempt, fact: Fact) -> Attempt:
         """Put *fact* into the outbox as the item's next report; return the new row."""
-        known, made = make_report(row, fact)
-        self.step.reports.append(made)
+        known = self._merged(row, fact)
+        if known is None:
+            known, made = make_report(row, fact)
+            self.step.reports.append(made)
         self.put(known)
         return known
+
+    def _merged(self, row: Attempt, fact: Fact) -> Attempt | None:
+        """Let RUNNING take the place of a PENDING that nobody has seen yet, if there is one."""
+        if fact.state is not AttemptState.RUNNING or not self.step.reports:
+            return None
+        last = self.step.reports[-1]
+        if last.lease != row.lease or last.fact.state is not AttemptState.PENDING:
+            return None
+        self.step.reports[-1] = replace(last, fact=fact)
+        return row
 
     def forget(self, row: Attempt) -> None:
         """Drop a row with all that is its."""

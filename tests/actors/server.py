@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from launchyard.domain.attempt import ENDS, AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.exchange import (
     AgentGrant,
     AgentHello,
@@ -111,9 +112,10 @@ class ScriptedServer:
 
     # What tests do
 
-    def enqueue(self, item: str, *argv: str, **more: object) -> None:
+    def enqueue(self, item: str, *argv: str, **more: Json) -> None:
         """Put a command on the queue."""
-        spec = {"project": "p", "overrides": {"entry_point": list(argv)}, **more}
+        spec: dict[str, Json] = {"project": "p", **more}
+        spec["overrides"] = {"entry_point": list(argv)}
         grant = ItemGrant(
             item=item,
             attempt=1,
