@@ -24,13 +24,13 @@ class LogGuard:
         self._agenda = agenda
         self._every_s = every_s
         self._lock = threading.Lock()
-        self._logs: dict[Path, int] = {}
+        self._logs: dict[str, int] = {}
         self._armed = False
 
-    def __contains__(self, log: Path) -> bool:
+    def __contains__(self, log: str) -> bool:
         return log in self._logs
 
-    def add(self, log: Path, quota_b: int) -> None:
+    def add(self, log: str, quota_b: int) -> None:
         """Look after *log* while its job runs."""
         with self._lock:
             self._logs[log] = quota_b
@@ -38,7 +38,7 @@ class LogGuard:
         if not armed:
             self._agenda.add(self._every_s, self._look)
 
-    def discard(self, log: Path) -> None:
+    def discard(self, log: str) -> None:
         """Look no longer after *log*."""
         with self._lock:
             self._logs.pop(log, None)
@@ -49,6 +49,6 @@ class LogGuard:
             self._armed = bool(logs)
         for log, quota_b in logs.items():
             with suppress(FileNotFoundError):
-                if log.stat().st_size > 2 * quota_b + _SLACK_B:
+                if Path(log).stat().st_size > 2 * quota_b + _SLACK_B:
                     os.truncate(log, quota_b)
         return self._every_s if logs else None

@@ -71,7 +71,7 @@ def oom_counter() -> Path | None:
     """Return the file that counts kills for want of memory, of our control group if it has one."""
     for place in (*_group_counters(), _VMSTAT):
         with suppress(OSError):
-            if "oom_kill " in place.read_text(encoding="ascii"):
+            if "\noom_kill " in place.read_text(encoding="ascii"):
                 return place
     return None
 
@@ -79,10 +79,8 @@ def oom_counter() -> Path | None:
 def oom_kills(counter: Path | None) -> int:
     """Return how many processes the kernel has killed for want of memory; 0 where it is mute."""
     with suppress(OSError, ValueError):
-        for line in counter.read_text(encoding="ascii").splitlines() if counter else ():
-            name, _, count = line.partition(" ")
-            if name == "oom_kill":
-                return int(count)
+        text = counter.read_text(encoding="ascii") if counter else ""
+        return int(f"\n{text}".partition("\noom_kill ")[2].partition("\n")[0])
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from launchyard.domain.naming import Owner
 
+_MOST_SHORT_B: Final = 1024 * 1024
 _MOST_ENVIRON_B: Final = 4 * 1024 * 1024
 _GROUP, _SESSION, _START = 2, 3, 19  # counted from the state letter, which follows the name
 
@@ -35,6 +36,19 @@ class Stat:
     session: int
 
 
+def read_short(path: str) -> str:
+    """Return the text of a small file, at less cost than a file object's: we read ten per job.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, _MOST_SHORT_B).decode(errors="replace")
+    finally:
+        os.close(fd)
+
+
 def read_stat(text: str) -> Stat | None:
     """Read a line of `/proc/<pid>/stat`; the name in it may hold anything."""
     head, paren, tail = text.rpartition(")")
@@ -49,7 +63,7 @@ def read_stat(text: str) -> Stat | None:
 def stat(pid: int) -> Stat | None:
     """Return how process *pid* stands, or None when there is none."""
     with suppress(OSError):
-        return read_stat(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace"))
+        return read_stat(read_short(f"/proc/{pid}/stat"))
     return None
 
 

@@ -20,11 +20,11 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from launchyard.adapters.local.process import Process, read_stat
+from launchyard.adapters.local.process import Process, read_short, read_stat
 from launchyard.adapters.local.wrapper import TOO_LATE
 from launchyard.domain.naming import Owner
 from launchyard.domain.reason import Reason
@@ -73,6 +73,24 @@ class Wish:
     grace_s: float
 
 
+def _document(ownership: Ownership) -> dict[str, object]:
+    owner = ownership.owner
+    return {
+        "owner": {
+            "installation": owner.installation,
+            "item": owner.item,
+            "attempt": owner.attempt,
+            "agent": owner.agent,
+        },
+        "labels": dict(ownership.labels),
+        "folder": ownership.folder,
+        "output": ownership.output,
+        "log_quota_b": ownership.log_quota_b,
+        "oom_kills": ownership.oom_kills,
+        "missing": ownership.missing,
+    }
+
+
 def is_name(text: str) -> bool:
     """Tell whether *text* can name a folder of records, and no other folder."""
     return _NAME.fullmatch(text) is not None
@@ -88,10 +106,15 @@ class Records:
 
     root: str
     name: str
-    folder: Path = field(init=False)
+    place: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.root, _RUNS, self.name))
+        object.__setattr__(self, "place", f"{self.root}/{_RUNS}/{self.name}")
+
+    @property
+    def folder(self) -> Path:
+        """The folder, for what is done seldom."""
+        return Path(self.place)
 
     @contextmanager
     def made(self, ownership: Ownership) -> Iterator[int | None]:
@@ -101,7 +124,7 @@ class Records:
         lock = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (fresh / "owner").write_text(json.dumps(asdict(ownership)), encoding="utf-8")
+            (fresh / "owner").write_text(json.dumps(_document(ownership)), encoding="utf-8")
             try:
                 fresh.rename(self.folder)
             except OSError:
@@ -122,7 +145,7 @@ class Records:
             FileNotFoundError: there is no such folder.
             LockedOutError: a start in it has not come through in time.
         """
-        lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        lock = os.open(self.place, os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._take(lock, time.monotonic() + timeout_s)
             yield lock
@@ -162,12 +185,11 @@ class Records:
 
     def exit(self) -> Exit | None:
         """Return how it ended; to be trusted only once the wrapper is known to be gone."""
+        path = f"{self.place}/exit"
         try:
-            with (self.folder / "exit").open(encoding="ascii") as f:
-                text, at = f.read(), os.fstat(f.fileno()).st_mtime_ns
+            words, at = read_short(path).split(), os.stat(path).st_mtime_ns  # noqa: PTH116
         except OSError:
             return None
-        words = text.split()
         code = int(words[0]) if words and words[0].isdigit() else None
         return Exit(code, "cancelled" in words, TOO_LATE in words, at // 1_000_000)
 
@@ -197,17 +219,17 @@ class Records:
 
     def there(self) -> bool:
         """Tell whether the folder exists."""
-        return self.folder.is_dir()
+        return os.path.isdir(self.place)  # noqa: PTH112
 
     def started_ms(self) -> int | None:
         """Return when it was started, by the wall clock."""
         with suppress(OSError):
-            return (self.folder / "started").stat().st_mtime_ns // 1_000_000
+            return os.stat(f"{self.place}/started").st_mtime_ns // 1_000_000  # noqa: PTH116
         return None
 
-    def log(self) -> Path:
+    def log(self) -> str:
         """Return the path of the log."""
-        return self.folder / "log"
+        return f"{self.place}/log"
 
     def remove(self) -> None:
         """Take the folder away; repeating is harmless.
@@ -225,6 +247,6 @@ class Records:
 
     def _read(self, part: str) -> str | None:
         try:
-            return (self.folder / part).read_text(encoding="utf-8", errors="replace")
+            return read_short(f"{self.place}/{part}")
         except OSError:
             return None

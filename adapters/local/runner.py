@@ -69,6 +69,7 @@ class LocalRunner:
         with runner_errors(f"{launch.name} cannot be started"):
             records = self._records(launch.name)
             started = self._starter.start(launch, records)
+            self._guard.add(records.log(), launch.plan.log_quota_b)
         return self._handle(launch.name, started)
 
     def find(self, owner: Owner, name: str) -> Handle | None:
@@ -122,7 +123,7 @@ class LocalRunner:
         with (
             runner_errors(f"the log of {handle.name} cannot be read"),
             suppress(FileNotFoundError),
-            records.log().open("rb", buffering=0) as f,
+            Path(records.log()).open("rb", buffering=0) as f,
         ):
             data = os.pread(f.fileno(), most_b, start)
         end = over and len(data) < most_b
