@@ -9,7 +9,7 @@ SYNC := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --require-hashes --compile-
 OURS := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
-PYTEST := $(BIN)/python -m pytest --timeout=120 -p no:cacheprovider
+PYTEST := $(BIN)/python -m pytest --timeout=300 -p no:cacheprovider
 
 MADE := $(VENV)/.made
 TOOL := $(VENV)/.uv

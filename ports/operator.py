@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import EntityKind, Role
 from launchyard.ports.launch_server import ServerError
-from launchyard.ports.store import (
+from launchyard.ports.records import (
     AgentView,
     Entity,
     ItemFilter,

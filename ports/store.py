@@ -8,12 +8,8 @@ argument says otherwise; tests give it a clock that they can move.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-from launchyard.domain.attempt import AttemptState
-from launchyard.domain.documents import Json
 from launchyard.domain.exchange import (
     AgentGrant,
     AgentHello,
@@ -29,216 +25,22 @@ from launchyard.domain.exchange import (
     Release,
     Report,
 )
-from launchyard.domain.item import ItemState
-from launchyard.domain.rights import EntityKind, Principal, Role
-
-
-class Trouble(StrEnum):
-    """Why a store refused; each has its HTTP status in `adapters/http`."""
-
-    NOT_FOUND = "not_found"
-    EXISTS = "exists"
-    CONFLICT = "conflict"
-    STALE_AGENT = "stale_agent"
-    NOT_EMPTY = "not_empty"
-    PAST_QUOTA = "past_quota"
-    CURSOR = "cursor"
-    UNAVAILABLE = "unavailable"
-
-
-class StoreError(Exception):
-    """A store's refusal; `known` are near names for a "did you mean", `cursor` for CURSOR."""
-
-    def __init__(
-        self, message: str, trouble: Trouble, *, known: Sequence[str] = (), cursor: int = 0
-    ) -> None:
-        super().__init__(message)
-        self.trouble = trouble
-        self.known = known
-        self.cursor = cursor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
-    """A team or a person; owns queues."""
-
-    name: str
-    kind: EntityKind
-    created_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRecord:
-    """A key without its text: *digest* is its SHA-256 in hexadecimal digits.
-
-    `entity` is empty for a role everywhere.
-    """
-
-    id: str
-    user: str
-    entity: str
-    role: Role
-    label: str
-    digest: str = field(repr=False)
-    created_ms: int = 0
-    revoked_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """A queue; `overridable` None means the default paths, `limit` None means none."""
-
-    entity: str
-    name: str
-    resource: str
-    config: Json
-    overridable: tuple[str, ...] | None = None
-    limit: int | None = None
-    paused: bool = False
-    created_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueChange:
-    """Which parts of a queue to set; None leaves a part as it is, `no_limit` removes the limit."""
-
-    config: Json = None
-    overridable: tuple[str, ...] | None = None
-    limit: int | None = None
-    no_limit: bool = False
-    paused: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueCounts:
-    """How many items of a queue stand where."""
-
-    waiting: int = 0
-    active: int = 0
-    done: int = 0
-    oldest_waiting_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewItem:
-    """An item to be put on a queue. *body_digest* tells whether a repeat asks for the same."""
-
-    id: str
-    entity: str
-    queue: str
-    spec: Json
-    name: str
-    submitter: str
-    run_id: str
-    body_digest: str
-    idempotency_key: str = ""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemView:
-    """An item as people see it. `times_ms` has the first time of every state it was in."""
-
-    id: str
-    entity: str
-    queue: str
-    resource: str
-    name: str
-    submitter: str
-    run_id: str
-    state: ItemState
-    attempt: int
-    attempt_state: AttemptState | None
-    enqueued_ms: int
-    agent: str = ""
-    agent_name: str = ""
-    place_scope: str = ""
-    place_name: str = ""
-    place_uid: str = ""
-    reason: str = ""
-    detail: str = ""
-    exit_code: int | None = None
-    cancel: bool = False
-    logs_complete: bool = False
-    times_ms: Mapping[str, int] = field(default_factory=dict)
-    spec: Json = None
-    queue_config: Json = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemFilter:
-    """Which items to list, newest first; `before` is the id of the last one already seen."""
-
-    entity: str = ""
-    queue: str = ""
-    states: tuple[ItemState, ...] = ()
-    before: str = ""
-    most: int = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What is needed to say why an item waits (`domain.why`)."""
-
-    item: ItemView
-    queue: Queue
-    position: int
-    active: int
-    agents: Sequence[AgentView]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentView:
-    """An agent as people see it; `online` means that its lease holds."""
-
-    id: str
-    name: str
-    entity: str
-    hostname: str
-    version: str
-    epoch: int
-    queues: tuple[str, ...]
-    scopes: tuple[str, ...]
-    max_jobs: int
-    status: str
-    online: bool
-    draining: bool
-    active: int
-    started_ms: int
-    seen_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogChunk:
-    """Bytes of one log source of one attempt; `to` is where the next read begins."""
-
-    source: str
-    start: int
-    to: int
-    data: bytes
-    truncated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """An output or an archive: its bytes are in the blob store under `blob`."""
-
-    path: str
-    size_b: int
-    sha256: str
-    blob: str
-    created_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
-    """What a scan did: queues that have work again, and counts for the metrics."""
-
-    woken: tuple[str, ...] = ()
-    requeued: int = 0
-    offered: int = 0
-    lost: int = 0
-    next_s: float = 1.0
+from launchyard.domain.rights import Principal
+from launchyard.ports.records import (
+    AgentView,
+    Entity,
+    Expiry,
+    FileRecord,
+    ItemFilter,
+    ItemView,
+    KeyRecord,
+    LogChunk,
+    NewItem,
+    Queue,
+    QueueChange,
+    QueueCounts,
+    Standing,
+)
 
 
 class Directory(Protocol):

@@ -24,7 +24,7 @@ import requests
 PROGRAM = (sys.executable, "-m", "launchyard")
 ENTITY = "team"
 QUEUE = "main"
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 def free_port() -> int:

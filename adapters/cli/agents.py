@@ -8,7 +8,7 @@ from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.output import ago, json_option, print_json, print_table
 from launchyard.adapters.cli.session import Session, connected
-from launchyard.ports.store import AgentView
+from launchyard.ports.records import AgentView
 
 
 @click.command()

@@ -26,7 +26,7 @@ from launchyard.adapters.cli.outputs import fetch
 from launchyard.adapters.cli.session import Session
 from launchyard.adapters.cli.yard import ENTITY, QUEUE, Plan, Yard, free_port
 from launchyard.ports.operator import Operator
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _USUAL: Final = "examples/digits"
 _SCRIPT: Final = "train.py"

@@ -15,7 +15,7 @@ from launchyard.adapters.cli.live import View
 from launchyard.adapters.cli.session import short
 from launchyard.domain.item import ItemState
 from launchyard.ports.operator import LogAddress, LogText, Operator
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _TICK_S: Final = 0.1
 _LOG_PATIENCE_S: Final = 15.0

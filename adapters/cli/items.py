@@ -21,7 +21,7 @@ from launchyard.adapters.cli.stages import stages_of
 from launchyard.domain.documents import Json
 from launchyard.domain.item import ItemState
 from launchyard.domain.wire import to_json
-from launchyard.ports.store import ItemFilter, ItemView
+from launchyard.ports.records import ItemFilter, ItemView
 
 _OPEN: Final = (ItemState.QUEUED, ItemState.CLAIMED, ItemState.LAUNCHING, ItemState.LAUNCHED)
 

@@ -17,7 +17,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import LogText
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _UP: Final = "\x1b[{}A"
 _CLEAR: Final = "\r\x1b[J"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from launchyard.domain.wire import to_json
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600

@@ -19,7 +19,7 @@ from launchyard.adapters.cli.session import Session, connected
 from launchyard.domain.documents import Json
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import QueueView
-from launchyard.ports.store import Queue, QueueChange
+from launchyard.ports.records import Queue, QueueChange
 
 
 @click.group()

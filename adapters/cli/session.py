@@ -15,7 +15,7 @@ from launchyard.adapters.cli.contexts import Asked, Context, Contexts
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.ports.operator import Operator
 from launchyard.ports.programs import Programs
-from launchyard.ports.store import ItemFilter, ItemView
+from launchyard.ports.records import ItemFilter, ItemView
 
 _WHOLE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORT: Final = 8

@@ -8,7 +8,7 @@ from typing import Final
 
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.item import ItemState
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 S = AttemptState
 

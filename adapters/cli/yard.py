@@ -20,7 +20,7 @@ from launchyard.domain.rights import EntityKind
 from launchyard.ports.launch_server import ServerError
 from launchyard.ports.operator import Failure, Operator, OperatorError
 from launchyard.ports.programs import Programs, Running
-from launchyard.ports.store import Queue
+from launchyard.ports.records import Queue
 
 ENTITY: Final = "local"
 QUEUE: Final = "default"

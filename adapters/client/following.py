@@ -12,7 +12,7 @@ from launchyard.adapters.client.server import read
 from launchyard.adapters.client.transport import STREAM_S, Call, Transport, place
 from launchyard.domain.item import ItemState
 from launchyard.ports.operator import LogAddress, LogText, OperatorError
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 
 class Following:

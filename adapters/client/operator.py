@@ -25,7 +25,7 @@ from launchyard.ports.operator import (
     ServerInfo,
     Why,
 )
-from launchyard.ports.store import AgentView, Entity, ItemFilter, ItemView, Queue, QueueChange
+from launchyard.ports.records import AgentView, Entity, ItemFilter, ItemView, Queue, QueueChange
 
 _CREATED: Final = 201
 _MISSING: Final = 404

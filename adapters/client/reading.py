@@ -6,7 +6,7 @@ from typing import Any
 
 from launchyard.adapters.client.server import read
 from launchyard.ports.operator import KeyInfo, QueueView
-from launchyard.ports.store import ItemView, Queue, QueueCounts
+from launchyard.ports.records import ItemView, Queue, QueueCounts
 
 
 def listed(document: Any, name: str) -> list[Any]:

@@ -19,7 +19,7 @@ from launchyard.adapters.http.wake import Waiter
 from launchyard.adapters.http.work import check_caller, enter
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest
 from launchyard.domain.rights import Action
-from launchyard.ports.store import AgentView, StoreError, Trouble
+from launchyard.ports.records import AgentView, StoreError, Trouble
 
 _CLIENT_GONE = 499
 _EMPTY = ClaimAnswer()

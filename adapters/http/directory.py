@@ -25,7 +25,7 @@ from launchyard.adapters.http.shapes import (
     NewKey,
 )
 from launchyard.domain.rights import Action, Principal, Role
-from launchyard.ports.store import Entity, KeyRecord, StoreError, Trouble
+from launchyard.ports.records import Entity, KeyRecord, StoreError, Trouble
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 NAME_RULE: Final = "must begin with a letter or digit and hold letters, digits and `_.-` only"

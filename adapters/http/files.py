@@ -18,7 +18,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Outputs, OutputShown
 from launchyard.domain.rights import Action
-from launchyard.ports.store import FileRecord, StoreError, Trouble
+from launchyard.ports.records import FileRecord, StoreError, Trouble
 
 _ARCHIVE: Final = "/api/v1/archives/{sha256}"
 _OUTPUTS: Final = "/api/v1/items/{item}/outputs"

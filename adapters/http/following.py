@@ -11,7 +11,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.sse import event
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _PIECE_B: Final = 256 * 1024
 

@@ -14,7 +14,8 @@ from launchyard.ports.families import (
     QUEUE_PAUSED,
     QUEUE_WAITING,
 )
-from launchyard.ports.store import AgentView, Queue, Store
+from launchyard.ports.records import AgentView, Queue
+from launchyard.ports.store import Store
 
 
 def refresh(store: Store, services: Services) -> None:

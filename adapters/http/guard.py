@@ -13,7 +13,8 @@ from starlette.requests import Request
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.adapters.http.wake import QueueKey
 from launchyard.domain.rights import KEY_PATTERN, Action, EntityKind, Principal, Role
-from launchyard.ports.store import Store, StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
+from launchyard.ports.store import Store
 
 _REMEMBERED: Final = 20_000
 _LOG_IN: Final = "log in with a key of this server: `launchyard login`"

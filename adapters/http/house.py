@@ -14,7 +14,8 @@ from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
 from launchyard.domain.submission import QueueRules
 from launchyard.ports.families import LEASE_EXPIRATIONS
-from launchyard.ports.store import Expiry, Queue, Store
+from launchyard.ports.records import Expiry, Queue
+from launchyard.ports.store import Store
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger("launchyard.http")

@@ -35,7 +35,7 @@ from launchyard.domain.submission import Submission, judge
 from launchyard.domain.why import Why, why
 from launchyard.domain.wire import from_json, to_json
 from launchyard.ports.families import QUEUE_ENQUEUED
-from launchyard.ports.store import ItemFilter, ItemView, NewItem, Queue
+from launchyard.ports.records import ItemFilter, ItemView, NewItem, Queue
 
 _QUEUE: Final = "/api/v1/entities/{entity}/queues/{queue}"
 _ITEM: Final = "/api/v1/items/{item}"

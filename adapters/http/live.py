@@ -26,7 +26,7 @@ from launchyard.adapters.http.topics import Follower, log_topic
 from launchyard.domain.rights import Action
 from launchyard.domain.wire import to_json
 from launchyard.ports.families import LOG_BYTES_STORED
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 _LOGS: Final = "/api/v1/items/{item}/logs"
 _LONGEST_NAME: Final = 128

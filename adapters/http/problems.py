@@ -17,7 +17,7 @@ from launchyard.domain.documents import dotted
 from launchyard.domain.wire import WireError
 from launchyard.ports.archive import ArchiveError, ArchiveTrouble
 from launchyard.ports.blobs import BlobError
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 _STATUS: Final[Mapping[Trouble, int]] = {
     Trouble.NOT_FOUND: 404,

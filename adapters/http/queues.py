@@ -19,7 +19,7 @@ from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action
 from launchyard.domain.submission import check_queue, unwrapped
 from launchyard.domain.wire import from_json
-from launchyard.ports.store import Queue, QueueChange
+from launchyard.ports.records import Queue, QueueChange
 
 _ALL: Final = "/api/v1/entities/{entity}/queues"
 _ONE: Final = "/api/v1/entities/{entity}/queues/{queue}"

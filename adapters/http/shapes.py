@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Answer, Launching, Release, Report
 from launchyard.domain.rights import EntityKind, Role
-from launchyard.ports.store import AgentView, Entity, ItemView, Queue, QueueCounts
+from launchyard.ports.records import AgentView, Entity, ItemView, Queue, QueueCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchyard.domain.why import AgentFacts, Situation
-from launchyard.ports.store import Standing
+from launchyard.ports.records import Standing
 
 
 def situation(standing: Standing) -> Situation:

@@ -33,7 +33,7 @@ from launchyard.domain.exchange import (
     Verdict,
 )
 from launchyard.domain.rights import Action
-from launchyard.ports.store import StoreError
+from launchyard.ports.records import StoreError
 
 _AGENT: Final = "/api/v1/agents/{agent}"
 

@@ -13,7 +13,7 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import GRANT_BY_SEQ, Fates
 from launchyard.adapters.sql.tables import agents, entities, items
 from launchyard.domain.exchange import AgentGrant, AgentHello, Caller
-from launchyard.ports.store import AgentView, StoreError, Trouble
+from launchyard.ports.records import AgentView, StoreError, Trouble
 
 AGENT = select(agents).where(agents.c.id == bindparam("id"))
 SET_AGENT = update(agents).where(agents.c.n == bindparam("b_n"))

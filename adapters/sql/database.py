@@ -10,7 +10,7 @@ from sqlalchemy import Delete, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
 from launchyard.adapters.sql.dialect import SqliteDialect
-from launchyard.ports.store import StoreError
+from launchyard.ports.records import StoreError
 
 Statement = Select[Any] | Insert | Update | Delete
 Values = Mapping[str, Any]

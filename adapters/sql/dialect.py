@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 
 class SqliteDialect:

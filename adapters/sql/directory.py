@@ -12,7 +12,7 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Part
 from launchyard.adapters.sql.tables import ACTIVE, WAITING, configs, entities, items, keys, queues
 from launchyard.domain.rights import EntityKind, Principal, Role
-from launchyard.ports.store import Entity, KeyRecord, Queue, QueueChange, StoreError, Trouble
+from launchyard.ports.records import Entity, KeyRecord, Queue, QueueChange, StoreError, Trouble
 
 _KEYS = select(keys).order_by(keys.c.created_ms, keys.c.id)
 _KEY = select(keys).where(keys.c.digest == bindparam("digest"), keys.c.revoked_ms.is_(None))

@@ -10,7 +10,7 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import CURSORS
 from launchyard.adapters.sql.file_tables import archives, log_chunks, log_sources, outputs
 from launchyard.adapters.sql.part import Part
-from launchyard.ports.store import FileRecord, LogChunk, StoreError, Trouble
+from launchyard.ports.records import FileRecord, LogChunk, StoreError, Trouble
 
 _HERE = (
     log_sources.c.item_seq == bindparam("seq"),

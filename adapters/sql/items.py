@@ -17,14 +17,7 @@ from launchyard.adapters.sql.rows import SHOWN, item_view
 from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, agents, attempts, items, secrets
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
-from launchyard.ports.store import (
-    ItemView,
-    NewItem,
-    QueueCounts,
-    Standing,
-    StoreError,
-    Trouble,
-)
+from launchyard.ports.records import ItemView, NewItem, QueueCounts, Standing, StoreError, Trouble
 
 _SHOWN = SHOWN.where(items.c.id == bindparam("id"))
 _BY_KEY = select(items.c.id, items.c.body_digest).where(

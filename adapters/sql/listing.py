@@ -18,7 +18,7 @@ from launchyard.adapters.sql.items import SqlItems
 from launchyard.adapters.sql.rows import LISTED, item_view
 from launchyard.adapters.sql.tables import BEGUN, items, queues
 from launchyard.domain.item import ItemState
-from launchyard.ports.store import ItemFilter, ItemView
+from launchyard.ports.records import ItemFilter, ItemView
 
 _STATES = len(ItemState)
 _ANY_OF = or_(*(items.c.state == bindparam(f"state{i}") for i in range(_STATES)))

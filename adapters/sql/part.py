@@ -15,7 +15,7 @@ from launchyard.adapters.sql.tables import entities, items, queues
 from launchyard.domain.lease import Token
 from launchyard.domain.rights import Principal
 from launchyard.ports.clock import Clock
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 _ENTITY = select(entities).where(entities.c.name == bindparam("name"))
 _ENTITIES = select(entities).order_by(entities.c.name)

@@ -38,7 +38,7 @@ from launchyard.domain.reports import (
     judge_report,
     same_place,
 )
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 ITEM = (
     select(items, agents.c.id.label("holder"))

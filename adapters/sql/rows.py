@@ -15,7 +15,7 @@ from launchyard.domain.exchange import ItemGrant, Place
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token
 from launchyard.domain.reports import Record
-from launchyard.ports.store import ItemView
+from launchyard.ports.records import ItemView
 
 GRANT = (
     select(

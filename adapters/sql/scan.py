@@ -15,7 +15,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.expiry import Fate, next_look
 from launchyard.domain.lease import clock_jumped
 from launchyard.domain.reason import Reason
-from launchyard.ports.store import Expiry
+from launchyard.ports.records import Expiry
 
 EXPIRED = (
     select(agents.c.n)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from launchyard.adapters.sql.database import Database
 from launchyard.adapters.sql.tables import meta
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
 HEAD: Final = "0001"

@@ -18,7 +18,7 @@ from launchyard.adapters.sql.schema import bring_up
 from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.tables import meta
 from launchyard.ports.clock import Clock
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 

@@ -42,7 +42,8 @@ from launchyard.ports.families import (
     SERVER_FAMILIES,
 )
 from launchyard.ports.programs import ProgramError
-from launchyard.ports.store import KeyRecord, Store, StoreError
+from launchyard.ports.records import KeyRecord, StoreError
+from launchyard.ports.store import Store
 
 PORT: Final = 8630
 EXIT_FAILED: Final = 1

@@ -12,7 +12,8 @@ from typing import ClassVar
 import pytest
 
 from launchyard.plugins.testkit.store_world import MovableClock, World
-from launchyard.ports.store import Store, StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
+from launchyard.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,8 @@ from launchyard.domain.item import ItemState
 from launchyard.domain.rights import EntityKind, Role
 from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
 from launchyard.plugins.testkit.store_world import World, succeeded
-from launchyard.ports.store import (
-    Entity,
-    ItemFilter,
-    KeyRecord,
-    QueueChange,
-    Store,
-    Trouble,
-)
+from launchyard.ports.records import Entity, ItemFilter, KeyRecord, QueueChange, Trouble
+from launchyard.ports.store import Store
 
 
 def _key(role: Role = Role.AGENT, entity: str = "team") -> KeyRecord:

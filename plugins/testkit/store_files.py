@@ -7,7 +7,8 @@ from functools import partial
 
 from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
 from launchyard.plugins.testkit.store_world import World
-from launchyard.ports.store import FileRecord, Store, Trouble
+from launchyard.ports.records import FileRecord, Trouble
+from launchyard.ports.store import Store
 
 
 class FilesContract(StoreKit):

@@ -7,7 +7,7 @@ from launchyard.domain.exchange import Command, CommandKind, Place, Verdict
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import World, ref, succeeded
-from launchyard.ports.store import QueueChange, Trouble
+from launchyard.ports.records import QueueChange, Trouble
 
 
 class ClaimContract(StoreKit):

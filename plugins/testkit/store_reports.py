@@ -21,7 +21,7 @@ from launchyard.domain.lease import Token
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import Worker, World, ref, running, succeeded
-from launchyard.ports.store import Trouble
+from launchyard.ports.records import Trouble
 
 HERE = Place(scope="host:1", name="ly-x-a1", uid="42")
 

@@ -27,7 +27,8 @@ from launchyard.domain.exchange import (
 from launchyard.domain.lease import digest_of, mark
 from launchyard.domain.reason import Reason
 from launchyard.domain.rights import EntityKind
-from launchyard.ports.store import Entity, Expiry, ItemView, NewItem, Queue, Store
+from launchyard.ports.records import Entity, Expiry, ItemView, NewItem, Queue
+from launchyard.ports.store import Store
 
 STEP_S = 1.0
 

@@ -25,7 +25,8 @@ from launchyard.domain.exchange import (
     Verdict,
 )
 from launchyard.domain.lease import Token
-from launchyard.ports.store import Store, StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
+from launchyard.ports.store import Store
 
 
 class ViolationError(AssertionError):

@@ -18,7 +18,7 @@ from launchyard.domain.item import ItemState
 from launchyard.domain.reason import Reason
 from launchyard.domain.rights import EntityKind
 from launchyard.plugins.testkit.store_world import MovableClock
-from launchyard.ports.store import Entity, NewItem, Queue
+from launchyard.ports.records import Entity, NewItem, Queue
 from tests.chaos.store_agents import Agent, Truth, ViolationError, deliver
 
 TERMS = StoreSettings(ttl_s=12.0, host_lost_s=40.0, busy_s=0.5)

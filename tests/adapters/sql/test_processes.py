@@ -12,7 +12,7 @@ from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_world import MovableClock, World
-from launchyard.ports.store import ItemFilter, QueueChange
+from launchyard.ports.records import ItemFilter, QueueChange
 
 CLAIMERS = 16
 LIMIT = 3

@@ -17,7 +17,7 @@ from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_world import MovableClock, World
-from launchyard.ports.store import StoreError, Trouble
+from launchyard.ports.records import StoreError, Trouble
 
 
 def _open(path: Path, busy_s: float = 0.2) -> SqlStore:
