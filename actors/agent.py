@@ -41,7 +41,7 @@ from launchyard.ports.target import HostSpec, Target
 
 _log = logging.getLogger(__name__)
 LANES: Final = 2
-_CHECK_S: Final = 5.0
+_CHECK_S: Final = 10.0
 _STOP_S: Final = 1.0
 _NOW: Final = 1
 _STOPS: Final = frozenset({Signals.SIGTERM, Signals.SIGINT})
