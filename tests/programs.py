@@ -132,11 +132,13 @@ class Yard:
         """Where the administrator's key is kept."""
         return self.folder / "admin.key"
 
-    def start_server(self, env: Mapping[str, str] | None = None) -> Program:
-        """Start the server and wait until it is ready."""
+    def start_server(self, env: Mapping[str, str] | None = None, *, wait: bool = True) -> Program:
+        """Start the server and, unless told otherwise, wait until it is ready."""
         words = ["server", "--port", str(self.port), "--state-dir", str(self.folder / "server")]
         words += ["--admin-key-file", str(self.key_file), *self.server_words]
         self.server = program = start(self.folder, "server", words, env)
+        if not wait:
+            return program
         until(lambda: program.process.poll() is not None or self._ready(), "server")
         assert program.process.poll() is None, program.said()
         self.session.headers["Authorization"] = f"Bearer {self.key_file.read_text().strip()}"

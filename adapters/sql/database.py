@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Delete, Insert, Select, Update
 from sqlalchemy.exc import DBAPIError
 
+from launchyard.adapters.sql import crash
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.ports.records import StoreError
 
@@ -41,6 +43,7 @@ class Database:
         except Exception as e:
             self._engine.dispose()
             raise dialect.explain(getattr(e, "orig", None) or e) from e
+        self._reach = crash.crash_at(os.environ.get("LAUNCHYARD_CRASH_AT", ""))
         try:
             self._cursor = dialect.prepare(
                 self.connection.connection.dbapi_connection, read_only=read_only
@@ -70,7 +73,9 @@ class Database:
         try:
             self._cursor.execute(begin)
             yield
+            self._reach(crash.BEFORE)
             self._cursor.execute("COMMIT")
+            self._reach(crash.AFTER)
         except self._dialect.error as e:
             self._undo()
             raise self._dialect.explain(e) from e
