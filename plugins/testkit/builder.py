@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -42,6 +42,9 @@ class BuilderCase:
 
 class BuilderContract(ABC):
     """Subclass as `TestMyBuilder` and give it a `case` fixture."""
+
+    provider: ClassVar[str] = ""
+    """The name under which the adapter is registered."""
 
     soon_s = 10.0
     timeout_s = 120.0

@@ -12,6 +12,7 @@ import pytest
 
 from launchyard.adapters.local.process import stat
 from launchyard.adapters.local.venv.builder import VenvBuilder, VenvConfig
+from launchyard.plugins.builtin import MODULES
 from launchyard.plugins.testkit.builder import BuilderCase, BuilderContract
 from launchyard.ports.builder import BuildRequest, Built
 from tests.adapters.local.wheels import make_project, make_wheel
@@ -21,6 +22,8 @@ _SECRET = "s3cr3ts3cr3t"  # noqa: S105 - an invented one
 
 class VenvContract(BuilderContract):
     """Virtual environments, from wheels in a folder."""
+
+    provider = "venv"
 
     @property
     @abstractmethod
@@ -110,3 +113,10 @@ def _works(built: Built) -> bool:
         text=True,
     )
     return done.stdout == "1.0\n"
+
+
+def test_no_builder_is_left_out() -> None:
+    """Every builder in the box keeps the contract."""
+    modules = [module for module in MODULES.values() if hasattr(module, "builders")]
+    registered = {provider.name for module in modules for provider in module.builders()}
+    assert registered == {kit.provider for kit in BuilderContract.__subclasses__()}

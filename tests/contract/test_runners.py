@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from launchyard.adapters.local.runner import LocalConfig, LocalRunner
+from launchyard.plugins.builtin import MODULES
 from launchyard.plugins.testkit.runner import RunnerCase, RunnerContract, Work
 from launchyard.ports.runner import Handle, Launch
 from tests.adapters.local.plans import local_plan
@@ -34,6 +35,8 @@ sys.stdout.buffer.write(pickle.dumps(handle))
 class TestLocal(RunnerContract):
     """Processes of this machine."""
 
+    provider = "local-process"
+
     @pytest.fixture
     def case(self, tmp_path: Path) -> RunnerCase:
         root = str(tmp_path / "root")
@@ -55,3 +58,10 @@ class TestLocal(RunnerContract):
             plan=lambda name, work: local_plan(tmp_path / "jobs" / name, _SCRIPTS[work]),
             elsewhere=elsewhere,
         )
+
+
+def test_no_runner_is_left_out() -> None:
+    """Every target in the box has a runner that keeps the contract."""
+    modules = [module for module in MODULES.values() if hasattr(module, "targets")]
+    registered = {provider.name for module in modules for provider in module.targets()}
+    assert registered == {kit.provider for kit in RunnerContract.__subclasses__()}

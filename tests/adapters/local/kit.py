@@ -104,3 +104,8 @@ def held_shell(folder: Path) -> tuple[Path, Path]:
     shell.write_text(f'#!/bin/sh\nread -r go <{gate}\nexec /bin/sh "$@"\n')
     shell.chmod(0o755)
     return shell, gate
+
+
+def wrapper_of(handle: Handle) -> int:
+    """Return the number of the wrapper's process."""
+    return int(handle.uid.split(":")[1])
