@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from launchyard.domain.attempt import ENDS, AttemptState
+from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import (
     AgentGrant,
@@ -25,7 +25,6 @@ from launchyard.domain.exchange import (
     ItemGrant,
     Launching,
     LeaseRef,
-    Place,
     Reclaim,
     ReclaimAnswer,
     ReclaimVerdict,
@@ -36,7 +35,6 @@ from launchyard.domain.exchange import (
 from launchyard.domain.item import ItemState, after_fact
 from launchyard.domain.lease import Token
 from launchyard.domain.reports import (
-    Record,
     furthest,
     is_evidence,
     judge_launching,
@@ -44,45 +42,10 @@ from launchyard.domain.reports import (
     judge_report,
 )
 from launchyard.ports.launch_server import ServerError, StaleAgentError
+from tests.actors.items import Item
 
 T = TypeVar("T")
 LIMIT_S = 30.0
-
-
-@dataclass
-class Item:
-    """One item with all that was told about it."""
-
-    grant: ItemGrant
-    holder: str = ""
-    facts: list[Fact] = field(default_factory=list)
-    seq: int = 0
-    place: Place | None = None
-    cancel: bool = False
-    claims: int = 0
-
-    @property
-    def ends(self) -> list[Fact]:
-        """Return the ends that were reported."""
-        return [fact for fact in self.facts if fact.state in ENDS]
-
-    def record(self) -> Record:
-        """Return what the domain judges by."""
-        grant = self.grant
-        return Record(
-            attempt=grant.attempt,
-            token=grant.token,
-            seq=self.seq,
-            item_state=grant.state,
-            attempt_state=grant.attempt_state,
-            place=self.place,
-            holder=self.holder,
-            cancel=self.cancel,
-        )
-
-    def lease(self) -> ItemGrant:
-        """Return the lease as it is granted now."""
-        return replace(self.grant, place=self.place, seq=self.seq, cancel=self.cancel)
 
 
 class ScriptedServer:
