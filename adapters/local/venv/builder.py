@@ -114,7 +114,8 @@ class _Making:
             raise _not_made(interpreter, output.tail)
         lines = self.folder / "launchyard-requirements.txt"
         lines.write_text("\n".join(asked.lines) + "\n", encoding="utf-8")
-        if self._run(self.tool.fill(folder, str(lines)), output, until, lock) != 0:
+        fill = self.tool.fill(folder, str(lines))
+        if asked.lines and self._run(fill, output, until, lock) != 0:
             raise install_failed(output.tail, asked.shown)
         lines.unlink()  # it may hold credentials
         (self.folder / COMPLETE).touch()

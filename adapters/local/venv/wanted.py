@@ -42,7 +42,10 @@ class Wanted:
 
 
 def wanted(request: BuildRequest) -> Wanted | None:
-    """Return what *request* wants installed, or None when it wants nothing.
+    """Return what *request* wants installed, or None when there is nothing to run it for.
+
+    Code that requires nothing still gets an environment, an empty one that all such jobs share:
+    it is what puts `python` on their PATH.
 
     Raises:
         BuildError: a file is missing, wrong, or outside of the source.
@@ -74,7 +77,7 @@ class _Reader:
         self._files: dict[str, str] = {}
 
     def result(self) -> Wanted | None:
-        if not self._lines:
+        if not self._lines and (self._root is None or not any(self._root.iterdir())):
             return None
         return Wanted(tuple(self._lines), tuple(self._shown), self._files)
 
