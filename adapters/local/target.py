@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -93,7 +94,10 @@ class LocalTarget:
             findings=tuple(_words(finding) for finding in resolved.findings),
         )
 
-    def with_built(self, plan: LocalPlan, built: Built, folder: str) -> LocalPlan:  # noqa: ARG002 - the plan names its folder
+    def with_built(self, plan: LocalPlan, built: Built, folder: str) -> LocalPlan:
+        if folder:  # of a source that named a sub-folder, the sub-folder
+            inside = posixpath.relpath(plan.cwd, plan.work)
+            plan = replace(plan, cwd=posixpath.normpath(posixpath.join(folder, inside)))
         return in_venv(plan, built.path) if built.path else plan
 
     def _resolved(self, grant: ItemGrant, spec: LaunchSpec) -> Resolved:
