@@ -149,7 +149,7 @@ def _complete(folder: Path) -> bool:
 
 def _built(key: str, folder: Path, cache: str, log: Log) -> Built:
     if cache != "miss":
-        log(b"the environment is there already\n")
+        log(b"the environment is there already and is reused\n")
     return Built(key=key, path=str(folder), cache=cache)
 
 

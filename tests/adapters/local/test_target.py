@@ -101,6 +101,15 @@ def test_a_source_is_fetched_and_built(tmp_path: Path) -> None:
     assert built.env["PATH"].startswith("/venvs/x/bin:")
 
 
+def test_a_source_in_a_sub_folder_runs_there(tmp_path: Path) -> None:
+    """A git source may name one; the launch's working folder counts from it."""
+    git = {"git": {"url": "https://example.com/code.git", "path": "models/a"}}
+    in_data = {**COMMAND["overrides"], "working_dir": "data"}
+    planned = plan(tmp_path, {"source": git, "overrides": in_data})
+    fetched = f"{planned.plan.work}/models/a"
+    assert target(tmp_path).with_built(planned.plan, Built(), fetched).cwd == f"{fetched}/data"
+
+
 def test_nothing_is_built_for_a_bare_command(tmp_path: Path) -> None:
     """A command of the machine's own starts at once."""
     planned = plan(tmp_path)
