@@ -23,7 +23,7 @@ from launchyard.ports.launch_server import LaunchServer
 from launchyard.ports.target import HostSpec
 
 TARGET = "local-process"
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 def until(ready: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:

@@ -32,7 +32,7 @@ from launchyard.domain.reason import Reason
 from tests.servers import RunningServer
 
 PROGRAM = (sys.executable, "-m", "launchyard")
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Driver:
             claim_id=f"{self.name}-{time.monotonic_ns()}",
             queues=(self._queue,),
             free=1,
-            wait_s=30,
+            wait_s=60,
         )
         (self._grant,) = self._port.claim(request).items
         self._seq = 0
