@@ -227,7 +227,19 @@ def test_a_project_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> Non
 def test_a_file_of_settings_needs_nothing(tmp_path: Path) -> None:
     """Many projects keep only their tools' settings there."""
     request = source(tmp_path / "source", pyproject__toml="[tool.ruff]\nline-length = 90\n")
-    assert wanted(request) is None
+    asked = wanted(request)
+    assert asked is not None
+    assert asked.lines == ()
+
+
+def test_code_that_requires_nothing_gets_python_all_the_same(
+    config: VenvConfig, tmp_path: Path
+) -> None:
+    """One empty environment serves all such jobs, and no installer runs for it."""
+    first = build(config, source(tmp_path / "one", train__py="print(1)\n"))
+    again = build(config, source(tmp_path / "two", other__py="print(2)\n"))
+    assert Path(first.path, "bin", "python").exists()
+    assert again.path == first.path
 
 
 def test_a_folder_of_the_source_counts_by_its_contents(config: VenvConfig, tmp_path: Path) -> None:
