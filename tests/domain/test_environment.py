@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchyard.domain.environment import (
+    INHERITED,
     JobFacts,
     WandbEndpoint,
     chunked,
@@ -59,10 +60,12 @@ def test_the_whole_of_a_plain_jobs_environment() -> None:
     }
 
 
-@given(st.dictionaries(st.text(min_size=1), st.text()))
+@given(st.dictionaries(st.text(min_size=1) | st.sampled_from(INHERITED), st.text()))
 def test_nothing_else_of_the_agent_gets_in(agent: dict[str, str]) -> None:
-    """Whatever the agent's environment holds, a job has the same variables."""
-    assert set(job_environment(replace(FACTS, agent=agent))) == set(job_environment(FACTS))
+    """Whatever the agent's environment holds, a job has the same variables and what it inherits."""
+    made = set(job_environment(replace(FACTS, agent=agent)))
+    inherited = {name for name in INHERITED if agent.get(name)}
+    assert made == set(job_environment(FACTS)) | inherited
 
 
 def test_proxies_and_certificates_get_in() -> None:
