@@ -35,7 +35,7 @@ ENV PATH="/opt/launchyard/bin:${PATH}" \
     PYTHONUNBUFFERED=1 \
     LAUNCHYARD_AGENT_STATE_DIR=/var/lib/launchyard/agent \
     LAUNCHYARD_AGENT_OPERATIONS_HOST=0.0.0.0 \
-    LAUNCHYARD_AGENT_HOST_BOUND_ON_EXIT=wait
+    LAUNCHYARD_CONTAINER=1
 USER 10001:10001
 WORKDIR /var/lib/launchyard
 VOLUME /var/lib/launchyard

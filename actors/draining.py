@@ -27,6 +27,9 @@ DRAIN: Final = "drain:"
 SUBMITS_S: Final = 15.0
 FLUSH_S: Final = 3.0
 RELEASE_S: Final = 8.0
+STOP_S: Final = 15.0
+"""How long a job that was told to end may take beyond its own grace."""
+
 AWAY: Final = 75
 """The exit code when the server could not be told everything (EX_TEMPFAIL)."""
 
@@ -37,6 +40,7 @@ class Phase(StrEnum):
     RUNNING = "running"
     SUBMITS = "submits"
     JOBS = "jobs"
+    STOPS = "stops"
     FLUSH = "flush"
     RELEASE = "release"
     BYE = "bye"
@@ -65,17 +69,20 @@ class Draining:
         """Begin to end, or end in another way than before."""
         desk = self._desk
         _log.info("the agent ends (%s%s)", fact.mode.value, f", asked by {fact.by}" * bool(fact.by))
-        self._mode = fact.mode
+        changed, self._mode = fact.mode is not self._mode, fact.mode
         if not self.begun:
             self._grants.taking = False
             desk.later(partial(desk.kit.poller.put, CloseDown()))
             self._enter(Phase.SUBMITS, SUBMITS_S)
+        elif changed and self.phase is Phase.JOBS:
+            self._late.discard(Phase.JOBS)
+            self._enter(Phase.JOBS, self._jobs_s())
         self._launches.starting = fact.mode is StopMode.WAIT_ALL
         if fact.mode is not StopMode.WAIT_ALL:
             self._give_back_early()
         if fact.mode is StopMode.CANCEL or self._policy == "cancel":
             for row in self._host_bound():
-                self._cancel(row)
+                self._stop(row, Reason.CANCELLED)
 
     def released(self, fact: Released) -> None:
         """Forget what was given back; what the server did not hear stays in the journal."""
@@ -101,7 +108,9 @@ class Draining:
 
     def due(self, fact: Due) -> None:
         """Note that a phase has taken as long as it may."""
-        self._late.add(Phase(fact.what.removeprefix(DRAIN)))
+        phase = Phase(fact.what.removeprefix(DRAIN))
+        if phase is not Phase.JOBS or self._jobs_s() is not None:
+            self._late.add(phase)
 
     def advance(self) -> None:
         """Go on as far as possible; called at the end of every step while draining."""
@@ -113,9 +122,10 @@ class Draining:
         late = self.phase in self._late
         match self.phase:
             case Phase.SUBMITS if late or not (self._submitting() or self._releasing):
-                limit_s = self._desk.kit.rules.drain_timeout_s
-                self._enter(Phase.JOBS, None if self._mode is StopMode.WAIT_ALL else limit_s)
-            case Phase.JOBS if late or not any(map(self._must_wait, self._active())):
+                self._enter(Phase.JOBS, self._jobs_s())
+            case Phase.JOBS if late and self._waiting():
+                self._enter(Phase.STOPS, self._preempt())
+            case Phase.JOBS | Phase.STOPS if late or not self._waiting():
                 self._enter(Phase.FLUSH, FLUSH_S)
                 self._flush()
             case Phase.FLUSH if late or not (self._flushing or self._unsaid()):
@@ -161,6 +171,26 @@ class Draining:
             for row in self._active()
         )
 
+    def _jobs_s(self) -> float | None:
+        """Return how long jobs may take to their end; None is as long as it takes."""
+        wait_all = self._mode is StopMode.WAIT_ALL
+        return None if wait_all else self._desk.kit.rules.drain_timeout_s
+
+    def _preempt(self) -> float:
+        """Stop the jobs that took longer than they may; return how long that may take.
+
+        They would end with the container and be waited for without end on a host that is gone, so
+        this is their end: a preemption, which is no fault of theirs and which a queue may retry.
+        """
+        rows = self._waiting()
+        _log.warning("drain_timeout has passed; %d jobs of this host are stopped", len(rows))
+        for row in rows:
+            self._stop(row, Reason.PREEMPTED)
+        return STOP_S + max(map(self._desk.grace_s, rows))
+
+    def _waiting(self) -> list[Attempt]:
+        return [row for row in self._active() if self._must_wait(row)]
+
     def _must_wait(self, row: Attempt) -> bool:
         """Whether this attempt's end is to be waited for."""
         if row.stale:
@@ -187,12 +217,14 @@ class Draining:
             self._releasing[ref] = None
             desk.table.step.releases.append(release(row))
 
-    def _cancel(self, row: Attempt) -> None:
+    def _stop(self, row: Attempt, reason: Reason) -> None:
+        """Have a job ended; who was told to end before hears it again."""
         desk = self._desk
         if row.cancel is not Reason.CANCELLED:
-            row = replace(row, cancel=Reason.CANCELLED)
+            row = replace(row, cancel=reason)
             desk.table.put(row)
-            row = desk.note(row, Fact(at_ms=desk.now_ms(), state=AttemptState.CANCELLING))
+            if reason is Reason.CANCELLED:
+                row = desk.note(row, Fact(at_ms=desk.now_ms(), state=AttemptState.CANCELLING))
         desk.send_cancel(row)
 
     def _flush(self) -> None:

@@ -223,7 +223,7 @@ def _in_words_of(row: Attempt, seen: AttemptState) -> AttemptState:
 
 
 def _reason(row: Attempt, fact: Fact) -> Reason | None:
-    if row.state is S.CANCELLING and fact.state is S.TIMED_OUT:
+    if row.state is S.CANCELLING and fact.state in {S.TIMED_OUT, S.PREEMPTED}:
         return Reason.CANCELLED
     return fact.reason
 

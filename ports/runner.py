@@ -153,7 +153,7 @@ class Runner(Protocol):
     def cancel(self, handle: Handle, grace_s: float, reason: Reason) -> None:
         """Ask the thing to stop, and end it when *grace_s* have passed.
 
-        *reason* is `CANCELLED` or `RUN_TIMEOUT` (the end is then TIMED_OUT).
+        *reason* is `CANCELLED`, `RUN_TIMEOUT` (the end is then TIMED_OUT) or `PREEMPTED`.
         """
         ...
 

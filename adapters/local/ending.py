@@ -15,6 +15,10 @@ from launchyard.ports.runner import Observation
 _SIGNALLED: Final = 128  # a shell's word for "by signal": this and the signal's number
 _NOT_RUN: Final = 125
 _NOT_FOUND: Final = frozenset({126, 127})
+_WISHED: Final = {
+    Reason.RUN_TIMEOUT: AttemptState.TIMED_OUT,
+    Reason.PREEMPTED: AttemptState.PREEMPTED,
+}
 _NAMES: Final = {int(number): number.name for number in signal.Signals}
 
 
@@ -76,10 +80,11 @@ def _without_code(records: Records, found: Exit | None, *, rebooted: bool) -> Ob
 
 
 def _wished(wish: Wish, *, at_ms: int | None, code: int | None) -> Observation:
-    timed_out = wish.reason is Reason.RUN_TIMEOUT
+    preempted = wish.reason is Reason.PREEMPTED
     return Observation(
-        state=AttemptState.TIMED_OUT if timed_out else AttemptState.CANCELLED,
+        state=_WISHED.get(wish.reason, AttemptState.CANCELLED),
         reason=wish.reason,
+        detail="it was stopped, for its agent had to end" if preempted else "",
         exit_code=code,
         at_ms=at_ms,
     )

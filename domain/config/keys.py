@@ -146,8 +146,9 @@ _TIMES = (
     Field(
         key="host_bound_on_exit",
         kind=Kind.TEXT,
-        doc="What becomes of jobs of this host when the agent ends.",
+        doc="What becomes of jobs of this host when the agent ends; in a container `wait`.",
         default="leave",
+        in_container="wait",
         choices=("leave", "wait", "cancel"),
     ),
 )

@@ -29,6 +29,8 @@ class Origin:
 
 
 DEFAULT: Final = Origin()
+CONTAINER: Final = ("LAUNCHYARD_CONTAINER", "KUBERNETES_SERVICE_HOST", "container")
+"""Set by our image, by Kubernetes in every pod, and by podman and systemd-nspawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,16 @@ class Layers:
 
     def _setting(self, path: Path, entry: Field, problems: list[Problem]) -> Setting:
         setting = Setting(path, entry, entry.default)
+        if entry.in_container is not None and (name := self._container()):
+            setting = Setting(path, entry, entry.in_container, Origin(f"env:{name}"))
         for found in (self._from_file, self._from_environment, self._from_flags):
             stronger = found(path, entry, problems)
             setting = stronger or setting
         return setting
+
+    def _container(self) -> str:
+        """Return the variable that tells that this is a container, if one does."""
+        return next((name for name in CONTAINER if self.environment.get(name)), "")
 
     def _from_file(self, path: Path, entry: Field, problems: list[Problem]) -> Setting | None:
         around = value_at(self.document.value, path[:-1])

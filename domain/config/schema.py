@@ -58,13 +58,15 @@ class Field:
 
     `env` and `fallbacks` come besides the variable that every key has; `fallbacks` pairs a block's
     type with a variable of that cloud's tools, which is asked last. `types` names the block types
-    that read the key, all when it is empty. `says` puts `pattern` into words.
+    that read the key, all when it is empty. `says` puts `pattern` into words. `in_container` is the
+    default there, if it is another one.
     """
 
     key: str
     kind: Kind
     doc: str
     default: Json = None
+    in_container: Json = None
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     known: str = ""

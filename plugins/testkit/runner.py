@@ -150,12 +150,18 @@ class RunnerContract(RunnerKit):
         runner.cancel(handle, self.grace_s, Reason.CANCELLED)
         assert runner.observe(handle) == end
 
-    def test_out_of_time(self, case: RunnerCase, runner: Runner) -> None:
-        """A job that ran for too long is told from one that was not wanted any more."""
+    @pytest.mark.parametrize(
+        ("reason", "state"),
+        [(Reason.RUN_TIMEOUT, S.TIMED_OUT), (Reason.PREEMPTED, S.PREEMPTED)],
+    )
+    def test_not_for_its_user(
+        self, case: RunnerCase, runner: Runner, reason: Reason, state: S
+    ) -> None:
+        """A job that ran for too long, or had to make room, is told from one nobody wants."""
         handle = self.begin(case, runner, Work.LONG)
-        runner.cancel(handle, self.grace_s, Reason.RUN_TIMEOUT)
+        runner.cancel(handle, self.grace_s, reason)
         end = self.end(runner, handle)
-        assert (end.state, end.reason) == (S.TIMED_OUT, Reason.RUN_TIMEOUT)
+        assert (end.state, end.reason) == (state, reason)
 
     def test_a_log_goes_on_from_a_cursor(self, case: RunnerCase, runner: Runner) -> None:
         """A new process reads what follows the last byte that was stored, and no byte twice."""

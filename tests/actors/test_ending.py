@@ -9,6 +9,7 @@ import pytest
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import Command, CommandKind
 from launchyard.domain.item import ItemState
+from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import ServerError
 from tests.actors.kit import Bench, gated, runs_of, until
 from tests.actors.server import ScriptedServer
@@ -83,6 +84,19 @@ def test_a_second_signal_cancels_what_is_bound_to_this_host(
         running.agent.signal(TERM)
         assert server.wait_end("a").state is S.CANCELLED
         assert running.wait() == (0, "")
+
+
+def test_what_outlasts_the_drain_is_preempted(bench: Bench, server: ScriptedServer) -> None:
+    """With `wait` nothing is left running when the time is over: the container takes it along."""
+    bench.rules = {"host_bound_on_exit": "wait", "drain_timeout_s": 0.2}
+    server.enqueue("a", "/bin/sleep", "600")
+    with bench.running() as running:
+        server.wait_state("a", S.RUNNING)
+        running.agent.signal(TERM)
+        assert running.wait() == (0, "")
+    (end,) = server.items["a"].ends
+    assert (end.state, end.reason) == (S.PREEMPTED, Reason.PREEMPTED)
+    assert "agent" in end.detail
 
 
 def test_a_third_signal_ends_at_once(bench: Bench, server: ScriptedServer) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.domain.config.layers import CONTAINER
 from launchyard.domain.reason import Reason
 from launchyard.ports.families import AGENT_FAMILIES, SERVER_FAMILIES
 from launchyard.ports.metrics import Kind
@@ -32,3 +33,10 @@ def test_alerts_name_reasons_that_exist() -> None:
     text = (ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8")
     for group in re.findall(r'reason=~"([^"]+)"', text):
         assert set(group.split("|")) <= {reason.value for reason in Reason}
+
+
+def test_the_image_says_that_it_is_a_container() -> None:
+    """By this the agent waits for its jobs by default; a key set in a file is still stronger."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert f"{CONTAINER[0]}=1" in text
+    assert "HOST_BOUND_ON_EXIT" not in text

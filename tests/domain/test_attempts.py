@@ -98,10 +98,14 @@ def test_logs_that_are_complete_after_the_end_are_told_once() -> None:
     assert after(first.row, Fact(at_ms=11, logs_complete=True)).news is None
 
 
-def test_a_cancelled_attempt_that_ran_out_of_time_is_cancelled() -> None:
-    """The user's word came first, and TIMED_OUT cannot follow CANCELLING."""
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(S.TIMED_OUT, Reason.RUN_TIMEOUT), (S.PREEMPTED, Reason.PREEMPTED)],
+)
+def test_a_cancelled_attempt_that_was_stopped_before_is_cancelled(state: S, reason: Reason) -> None:
+    """The user's word counts, and neither end can follow CANCELLING."""
     cancelling = after(running(), Fact(at_ms=8, state=S.CANCELLING)).row
-    taken = after(cancelling, Fact(at_ms=9, state=S.TIMED_OUT, reason=Reason.RUN_TIMEOUT))
+    taken = after(cancelling, Fact(at_ms=9, state=state, reason=reason))
     assert (taken.row.state, taken.row.reason) == (S.CANCELLED, Reason.CANCELLED)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from launchyard.domain.config.show import as_document, with_origins
 from launchyard.domain.documents import Json
 
@@ -99,3 +101,14 @@ def test_the_configuration_can_be_given_back() -> None:
     assert ("operations.port", "9000", "c.yaml:5") in rows
     assert ("entity", "me", "env:WANDB_ENTITY") in rows
     assert ("max_builds", "2", "default") in rows
+
+
+@pytest.mark.parametrize("name", ["LAUNCHYARD_CONTAINER", "KUBERNETES_SERVICE_HOST", "container"])
+def test_a_container_has_a_default_of_its_own(name: str) -> None:
+    """Jobs of a container end with it, so its agent waits for them; a key of ours is stronger."""
+    inside = {name: "1"}
+    made = config(None, inside)
+    assert made.host_bound_on_exit == "wait"
+    assert str(made.origin("host_bound_on_exit")) == f"env:{name}"
+    assert config({"host_bound_on_exit": "leave"}, inside).host_bound_on_exit == "leave"
+    assert config(None).host_bound_on_exit == "leave"
