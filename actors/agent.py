@@ -158,7 +158,13 @@ class Agent:
         for number, lane in enumerate(self._lanes):
             self._hire_lane(f"claimer {number}", lane)
         kit.on_registered = lambda: self._beats.put(Beat())
+        session.standing.on_change = self._beat_soon
         kit.reconciler.put(Hello(self._hello(known_as)))
+
+    def _beat_soon(self, wait_s: float) -> None:
+        """Let a heartbeat tell what changed; before the hello there is nobody to tell."""
+        if self.session.caller.epoch:
+            self._alarms.after("standing", wait_s, lambda: self._beats.put(Beat()))
 
     def _hire_lane(self, name: str, lane: Mailbox[LaneLetter]) -> None:
         kit, session = self._kit, self.session

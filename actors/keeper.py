@@ -86,7 +86,12 @@ class LeaseKeeper(Role[Beat]):
     def _ask(self, leases: Sequence[LeaseRef]) -> HeartbeatAnswer:
         """Send the heartbeat; of many leases the digest first, and the list only if asked."""
         session = self._session
-        beat = Heartbeat(caller=session.caller, leases=tuple(leases), status=self._status())
+        beat = Heartbeat(
+            caller=session.caller,
+            leases=tuple(leases),
+            status=self._status(),
+            standing=session.standing.now(),
+        )
         if len(leases) >= DIGEST_FROM:
             digest = digest_of(mark(ref.item, ref.attempt, ref.token) for ref in leases)
             short = replace(beat, leases=(), digest=digest)

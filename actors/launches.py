@@ -39,10 +39,12 @@ class Launches:
         """Let every attempt go on that may, oldest first."""
         desk = self._desk
         if not self.starting or not desk.table.early:
+            desk.session.standing.wait(builds=0, launches=0)
             return
         limits = desk.kit.rules.limits
         used = usage(desk.table.rows.values(), limits)
         launches, builds = free_launches(used, limits), free_builds(used, limits)
+        waiting_builds = waiting_launches = 0
         for item in list(desk.table.early):
             row = desk.table.rows[item]
             if row.stale or row.asked:
@@ -59,6 +61,10 @@ class Launches:
             elif not needs_build and launches > 0:
                 launches -= 1
                 self._ask(row)
+            else:
+                waiting_builds += needs_build
+                waiting_launches += not needs_build
+        desk.session.standing.wait(builds=waiting_builds, launches=waiting_launches)
 
     def answered(self, fact: Fenced) -> None:
         """Submit what the fenced write permits, and nothing else."""

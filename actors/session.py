@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from launchyard.actors.alarms import Alarms
+from launchyard.actors.refusals import StandingBook
 from launchyard.domain.exchange import Caller, LeaseRef
 from launchyard.ports.agent_status import ErrorView
 from launchyard.ports.clock import Clock
@@ -122,6 +123,7 @@ class Session:
     installation: str = ""
     ttl_s: float = 45.0
     leases: LeaseBook = field(default_factory=LeaseBook)
+    standing: StandingBook = field(default_factory=StandingBook)
     quit: threading.Event = field(default_factory=threading.Event)
     board: Board = field(init=False)
 

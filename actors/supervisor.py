@@ -201,7 +201,9 @@ class Supervisor(Role[SupervisorFact]):
             return
         self.table.changed = False
         limits = self._kit.rules.limits
-        free = free_slots(usage(self.table.rows.values(), limits), limits)
+        used = usage(self.table.rows.values(), limits)
+        self._kit.session.standing.suspend(used.pending)
+        free = free_slots(used, limits)
         if self._grants.paused or self._draining.begun:
             free = 0
         slots = Slots(free, self._grants.last_claim if self._slots is not None else None)

@@ -139,6 +139,31 @@ class ClaimAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an agent takes nothing for a target now.
+
+    `reason` is a `domain.why.WaitReason`'s text, such as `circuit_open`; `detail` is for people.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStanding:
+    """What a server must know of an agent to say why items wait; one that is empty says nothing.
+
+    `refusing` is by target: the server gives the agent nothing of such queues. `suspended` counts
+    attempts that need no slot; the others wait, at the agent, for a build or a launch slot.
+    """
+
+    refusing: Mapping[str, Refusal] = field(default_factory=dict)
+    suspended: int = 0
+    waiting_builds: int = 0
+    waiting_launches: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """The list of every lease that the agent knows, or in its place the digest of the list.
 
@@ -149,6 +174,7 @@ class Heartbeat:
     leases: tuple[LeaseRef, ...]
     status: str = "polling"
     digest: str = ""
+    standing: AgentStanding = field(default_factory=AgentStanding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
+from launchyard.domain.exchange import AgentStanding
 from launchyard.domain.item import ItemState
 from launchyard.domain.rights import EntityKind, Role
 
@@ -64,6 +65,18 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRecord:
+    """A named secret of an entity: *sealed* is what the vault made of its value."""
+
+    entity: str
+    name: str
+    sealed: str = field(repr=False)
+    set_by: str = ""
+    created_ms: int = 0
+    changed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """A queue; `overridable` None means the default paths, `limit` None means none."""
 
@@ -100,7 +113,10 @@ class QueueCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewItem:
-    """An item to be put on a queue. *body_digest* tells whether a repeat asks for the same."""
+    """An item to be put on a queue. *body_digest* tells whether a repeat asks for the same.
+
+    `secrets` are the sealed values that came with the launch, by variable.
+    """
 
     id: str
     entity: str
@@ -185,6 +201,7 @@ class AgentView:
     active: int
     started_ms: int
     seen_ms: int
+    standing: AgentStanding = field(default_factory=AgentStanding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class House:
         self.waits = Waits()
         self.topics = Topics()
         self._limited: dict[QueueKey, bool] = {}
+        self._refusing: dict[str, frozenset[str]] = {}
         self._reader: Store | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
@@ -63,6 +64,15 @@ class House:
         """Forget what was known of a queue, and let waiting claims look at it again."""
         self._limited.pop(queue, None)
         self.waits.notify_all()
+
+    def refusing(self, agent: str, targets: Iterable[str]) -> None:
+        """Let an agent's claim look again when the agent takes work for a target once more."""
+        now = frozenset(targets)
+        before = self._refusing.pop(agent, frozenset())
+        if now:
+            self._refusing[agent] = now
+        if before - now:
+            self.waits.notify_agent(agent)
 
     def items_changed(self, items: Iterable[str]) -> None:
         """Tell followers."""

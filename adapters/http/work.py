@@ -142,7 +142,9 @@ class WorkRoutes:
         enter(self._house, request)
         beat = await read_value(request, Heartbeat, self._most_b)
         check_caller(request, beat.caller)
-        return answer_value(self._store.heartbeat(beat))
+        answer = self._store.heartbeat(beat)
+        self._house.refusing(beat.caller.agent, beat.standing.refusing)
+        return answer_value(answer)
 
     async def abort(self, request: Request) -> Response:
         enter(self._house, request)

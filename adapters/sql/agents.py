@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, func, select, update
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import GRANT_BY_SEQ, Fates
 from launchyard.adapters.sql.tables import agents, entities, items
-from launchyard.domain.exchange import AgentGrant, AgentHello, Caller
+from launchyard.domain.exchange import AgentGrant, AgentHello, AgentStanding, Caller
+from launchyard.domain.wire import from_json
 from launchyard.ports.records import AgentView, StoreError, Trouble
 
 AGENT = select(agents).where(agents.c.id == bindparam("id"))
@@ -82,6 +83,7 @@ class SqlAgents(Fates):
             "hostname": hello.hostname,
             "version": hello.version,
             "status": "polling",
+            "standing": "{}",
             "started_ms": now,
             "seen_ms": now,
             "lease_until_ms": self._lease_until(now),
@@ -155,4 +157,5 @@ def agent_view(row: Row, now_ms: int) -> AgentView:
         active=row["active"],
         started_ms=row["started_ms"],
         seen_ms=row["seen_ms"],
+        standing=from_json(AgentStanding, json.loads(row["standing"])),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, select
@@ -15,6 +16,7 @@ from launchyard.adapters.sql.tables import MISSED, items
 from launchyard.domain.exchange import Heartbeat, HeartbeatAnswer, ItemGrant, LeaseRef
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token, unlisted_expires
+from launchyard.domain.wire import to_json
 
 LEASES = select(items.c.id, items.c.attempt, items.c.token_epoch, items.c.token_counter).where(
     items.c.holder_n == bindparam("agent_n")
@@ -36,6 +38,7 @@ class SqlBeats(SqlClaims):
                 lease_until_ms=self._lease_until(now),
                 seen_ms=now,
                 status=beat.status,
+                standing=json.dumps(to_json(beat.standing)),
             )
             held = self._held(agent)
             if beat.digest:

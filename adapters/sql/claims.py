@@ -16,8 +16,15 @@ from launchyard.adapters.sql.rows import GRANT, times
 from launchyard.adapters.sql.tables import OFFERED, WAITING, items
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.claiming import room
-from launchyard.domain.exchange import Caller, ClaimAnswer, ClaimRequest, ItemGrant
+from launchyard.domain.exchange import (
+    AgentStanding,
+    Caller,
+    ClaimAnswer,
+    ClaimRequest,
+    ItemGrant,
+)
 from launchyard.domain.item import ItemState, move
+from launchyard.domain.wire import from_json, to_json
 
 NEXT = (
     GRANT.where(items.c.queue_n == bindparam("queue_n"), WAITING)
@@ -35,6 +42,8 @@ ADOPTABLE = (
     .limit(bindparam("most"))
     .with_for_update(of=items, skip_locked=True)
 )
+
+_NOTHING = json.dumps(to_json(AgentStanding()))
 
 
 class SqlClaims(SqlCommands):
@@ -111,11 +120,14 @@ class SqlClaims(SqlCommands):
         """Claim up to *free* items over the queues, one queue after another."""
         found: list[ItemGrant] = []
         unknown: list[str] = []
+        refusing = _refusing(agent)
         for name in request.queues:
             queue = self._find_queue(agent["entity_n"], name)
             if queue is None:
                 unknown.append(name)
-            elif not queue["paused"] and len(found) < free:
+            elif queue["paused"] or queue["resource"] in refusing:
+                continue
+            elif len(found) < free:
                 for row in self._next(queue, free - len(found)):
                     found.append(self._grant(row, self._mark_claimed(agent, row)))
                     seqs.append(row["seq"])
@@ -157,3 +169,10 @@ class SqlClaims(SqlCommands):
                 for row in self._db.rows(GRANT_BY_SEQ, seq=seq):
                     if row["holder_n"] == agent["n"]:
                         self._drop(row)
+
+
+def _refusing(agent: Row) -> frozenset[str]:
+    """Return the targets for which the agent takes nothing, as its last heartbeat said."""
+    if agent["standing"] == _NOTHING:
+        return frozenset()
+    return frozenset(from_json(AgentStanding, json.loads(agent["standing"])).refusing)

@@ -77,6 +77,7 @@ configs: Final = Table(
     TABLES,
     Column("n", _BIG, primary_key=True),
     Column("document", Text, nullable=False),
+    Column("variables", Text, nullable=False, server_default="{}"),
 )
 
 queues: Final = Table(
@@ -88,6 +89,7 @@ queues: Final = Table(
     Column("resource", Text, nullable=False),
     Column("config_n", ForeignKey("configs.n"), nullable=False),
     Column("overridable", Text),
+    Column("mode", Text, nullable=False, server_default="fifo"),
     Column("most_active", Integer),
     _flag("paused"),
     Column("created_ms", BigInteger, nullable=False),
@@ -116,6 +118,7 @@ agents: Final = Table(
     _text("hostname"),
     _text("version"),
     _text("status"),
+    Column("standing", Text, nullable=False, server_default="{}"),
     _flag("drain"),
     Column("started_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
@@ -202,6 +205,17 @@ secrets: Final = Table(
     Column("item_seq", ForeignKey("items.seq"), primary_key=True),
     Column("env", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+named_secrets: Final = Table(
+    "named_secrets",
+    TABLES,
+    Column("entity_n", ForeignKey("entities.n"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    _text("set_by"),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
 )
 
 attempts: Final = Table(

@@ -6,6 +6,7 @@ from launchyard.plugins.testkit.store_directory import DirectoryContract, ItemsC
 from launchyard.plugins.testkit.store_expiry import ExpiryContract
 from launchyard.plugins.testkit.store_files import FilesContract
 from launchyard.plugins.testkit.store_leases import ClaimContract, LeaseContract
+from launchyard.plugins.testkit.store_queues import QueueContract
 from launchyard.plugins.testkit.store_reports import (
     ReclaimContract,
     ReleaseContract,
@@ -17,6 +18,7 @@ class StoreContract(
     DirectoryContract,
     ItemsContract,
     ClaimContract,
+    QueueContract,
     LeaseContract,
     ExpiryContract,
     ReportContract,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import (
     AgentHello,
+    AgentStanding,
     Answer,
     Caller,
     ClaimAnswer,
@@ -21,6 +22,7 @@ from launchyard.domain.exchange import (
     Place,
     Reclaim,
     ReclaimAnswer,
+    Refusal,
     Release,
     Report,
 )
@@ -85,6 +87,12 @@ class Worker:
         """Send a heartbeat that lists the leases of *grants*."""
         leases = tuple(ref(grant) for grant in grants)
         return self.store.heartbeat(Heartbeat(caller=self.caller, leases=leases))
+
+    def refuse(self, *targets: str) -> HeartbeatAnswer:
+        """Send a heartbeat that refuses these targets and none else."""
+        refusing = {one: Refusal(reason="circuit_open", detail="5 failures") for one in targets}
+        standing = AgentStanding(refusing=refusing)
+        return self.store.heartbeat(Heartbeat(caller=self.caller, leases=(), standing=standing))
 
     def beat_digest(self, *grants: ItemGrant) -> HeartbeatAnswer:
         """Send a heartbeat with the digest of the leases of *grants* in place of their list."""

@@ -31,6 +31,7 @@ def upgrade() -> None:
     _items()
     _attempts()
     _item_secrets()
+    _named_secrets()
     _log_chunks()
     _log_sources()
     _outputs()
@@ -53,6 +54,7 @@ def _configs() -> None:
         "configs",
         sa.Column("n", _BIG, nullable=False),
         sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("variables", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("n"),
     )
 
@@ -108,6 +110,7 @@ def _agents() -> None:
         sa.Column("hostname", sa.Text(), server_default="", nullable=False),
         sa.Column("version", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Text(), server_default="", nullable=False),
+        sa.Column("standing", sa.Text(), server_default="{}", nullable=False),
         sa.Column("drain", sa.Integer(), server_default="0", nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
@@ -132,6 +135,7 @@ def _queues() -> None:
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=False),
         sa.Column("overridable", sa.Text(), nullable=True),
+        sa.Column("mode", sa.Text(), server_default="fifo", nullable=False),
         sa.Column("most_active", sa.Integer(), nullable=True),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
@@ -229,6 +233,19 @@ def _item_secrets() -> None:
         sa.Column("env", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("item_seq", "env"),
+    )
+
+
+def _named_secrets() -> None:
+    op.create_table(
+        "named_secrets",
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("changed_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("entity_n", "name"),
     )
 
 
