@@ -15,6 +15,7 @@ from launchyard.domain.config.problem import DocumentError, Problem, Severity
 from launchyard.domain.documents import Json, copy_json
 from launchyard.domain.macros import compose, plain
 from launchyard.domain.merge import check_pattern, merge_patch, refused, without_top_nulls
+from launchyard.domain.secrets import missing
 from launchyard.domain.spec import (
     LaunchSpec,
     parse_spec,
@@ -47,12 +48,16 @@ def known_targets() -> Mapping[str, TargetRules]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRules:
-    """What a launch is judged by: its queue as it stands, and the rules of the queue's target."""
+    """What a launch is judged by: its queue as it stands, and the rules of the queue's target.
+
+    `secrets` are the names that the queue's entity keeps.
+    """
 
     resource: str
     config: Json
     overridable: tuple[str, ...] | None = None
     target: TargetRules | None = None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,7 @@ def judge(document: Json, queue: QueueRules) -> Submission:
     if isinstance(document, dict):
         document = without_top_nulls(document)
     spec, wandb_key = split_api_key(parse_spec(document))
-    problems = [*_foreign_resource(spec, queue), *_secrets(spec)]
+    problems = [*_foreign_resource(spec, queue), *_secrets(spec, wandb_key, queue)]
     spec = replace(spec, resource=queue.resource)
     overrides = overrides_of(spec)
     problems += _refusals(spec, overrides, queue)
@@ -144,17 +149,14 @@ def _foreign_resource(spec: LaunchSpec, queue: QueueRules) -> list[Problem]:
     return problems
 
 
-def _secrets(spec: LaunchSpec) -> list[Problem]:
-    """Refuse named secrets: without a value the job would run and fail late."""
-    hint = "give the value to the agent's machine instead, and read it there"
-    return [
-        Problem(
-            path=("secrets", index),
-            message=f"this server keeps no secret `{secret.source.removeprefix('secret:')}`",
-            hint=hint,
-        )
-        for index, secret in enumerate(spec.secrets)
-    ]
+def _secrets(spec: LaunchSpec, wandb_key: str, queue: QueueRules) -> list[Problem]:
+    """Refuse names without a value: the job would run and fail late."""
+    problems = missing(spec, queue.secrets)
+    if wandb_key and any(secret.env == WANDB_KEY for secret in spec.secrets):
+        hint = "keep one of the two"
+        message = f"the launch has a secret for {WANDB_KEY} as well"
+        problems.append(Problem(path=("_wandb_api_key",), message=message, hint=hint))
+    return problems
 
 
 def _refusals(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> list[Problem]:

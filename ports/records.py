@@ -184,7 +184,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """An agent as people see it; `online` means that its lease holds."""
+    """An agent as people see it; `online` means that its lease holds, `paused` that people wish it
+    to take nothing new.
+    """
 
     id: str
     name: str
@@ -201,6 +203,7 @@ class AgentView:
     active: int
     started_ms: int
     seen_ms: int
+    paused: bool = False
     standing: AgentStanding = field(default_factory=AgentStanding)
 
 

@@ -39,6 +39,7 @@ from launchyard.ports.records import (
     Queue,
     QueueChange,
     QueueCounts,
+    SecretRecord,
     Standing,
 )
 
@@ -64,6 +65,22 @@ class Directory(Protocol):
     def change_queue(self, entity: str, name: str, change: QueueChange) -> Queue: ...
     def delete_queue(self, entity: str, name: str) -> None:
         """Delete a queue without items that wait or run; else NOT_EMPTY."""
+        ...
+
+
+class Secrets(Protocol):
+    """Named secrets of entities. A store holds sealed values and has no way to open one."""
+
+    def set_secret(self, secret: SecretRecord) -> SecretRecord:
+        """Keep a value under its name, in place of the one that was there."""
+        ...
+
+    def secrets(self, entity: str = "") -> Sequence[SecretRecord]:
+        """List an entity's secrets, or all, by name."""
+        ...
+
+    def remove_secret(self, entity: str, name: str) -> None:
+        """Remove a secret; NOT_FOUND carries near names."""
         ...
 
 
@@ -115,6 +132,14 @@ class Work(Protocol):
         """Make the agent's next answer carry a DRAIN command."""
         ...
 
+    def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
+        """Let the agent get nothing new, or again; what it has goes on. Outlasts its restarts.
+
+        PAUSE is repeated for as long as that holds, RESUME until the agent says no more that it is
+        paused.
+        """
+        ...
+
     def expire(self) -> Expiry:
         """Scan the leases by the store's clock.
 
@@ -147,7 +172,7 @@ class Files(Protocol):
     def archive(self, sha256: str) -> FileRecord | None: ...
 
 
-class Store(Directory, Items, Work, Files, Protocol):
+class Store(Directory, Secrets, Items, Work, Files, Protocol):
     """All of it. Calls are short and synchronous; one thread calls at a time, save for `reader`."""
 
     def installation(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,12 +14,13 @@ from launchyard.adapters.sql.file_tables import log_sources
 from launchyard.adapters.sql.held import Lease, Leases
 from launchyard.adapters.sql.part import Base, Part
 from launchyard.adapters.sql.rows import GRANT, grant, times
-from launchyard.adapters.sql.tables import agents, items, secrets
+from launchyard.adapters.sql.tables import agents, items, named_secrets, secrets
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.expiry import Fate, fate
 from launchyard.domain.item import ItemState, move
 from launchyard.domain.reason import Reason
+from launchyard.domain.secrets import references
 
 SET_ITEM = update(items).where(items.c.seq == bindparam("b_seq"))
 TOUCH = (
@@ -30,6 +32,9 @@ TOUCH = (
 GRANT_BY_SEQ = GRANT.where(items.c.seq == bindparam("seq"))
 GRANT_BY_ID = GRANT.where(items.c.id == bindparam("id"))
 _SECRETS = select(secrets).where(secrets.c.item_seq == bindparam("seq"))
+_NAMED = select(named_secrets.c.name, named_secrets.c.sealed).where(
+    named_secrets.c.entity_n == bindparam("entity_n")
+)
 _FORGET = delete(secrets).where(secrets.c.item_seq == bindparam("b_seq"))
 CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
     log_sources.c.item_seq == bindparam("seq"), log_sources.c.attempt == bindparam("attempt")
@@ -146,5 +151,13 @@ class Fates(Part):
             cursors = self._db.rows(CURSORS, seq=seq, attempt=row["attempt"])
             extra["log_cursors"] = {r["source"]: r["cursor"] for r in cursors}
         if row["has_secrets"]:
-            extra["secrets"] = {r["env"]: r["value"] for r in self._db.rows(_SECRETS, seq=seq)}
+            extra["secrets"] = self._sealed(row)
         return grant(row, extra)
+
+    def _sealed(self, row: Row) -> dict[str, str]:
+        """Return an item's secrets by variable: its own, and the named ones as they are now."""
+        found = {r["env"]: r["value"] for r in self._db.rows(_SECRETS, seq=row["seq"])}
+        wanted = references(json.loads(row["spec"]))
+        rows = self._db.rows(_NAMED, entity_n=row["entity_n"]) if wanted else ()
+        kept = {r["name"]: r["sealed"] for r in rows}
+        return found | {env: kept[name] for env, name in wanted.items() if name in kept}

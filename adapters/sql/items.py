@@ -17,6 +17,7 @@ from launchyard.adapters.sql.rows import SHOWN, item_view
 from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, agents, attempts, items, secrets
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
+from launchyard.domain.secrets import references
 from launchyard.ports.records import ItemView, NewItem, QueueCounts, Standing, StoreError, Trouble
 
 _SHOWN = SHOWN.where(items.c.id == bindparam("id"))
@@ -92,7 +93,7 @@ class SqlItems(SqlDirectory, Fates):
             run_id=new.run_id,
             idempotency_key=new.idempotency_key,
             body_digest=new.body_digest,
-            has_secrets=int(bool(new.secrets)),
+            has_secrets=int(bool(new.secrets or references(new.spec))),
             enqueued_ms=now,
             times=json.dumps({ItemState.QUEUED.value: now}),
             spec=json.dumps(new.spec),

@@ -12,6 +12,7 @@ from launchyard.adapters.sql.database import Database
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.adapters.sql.files import SqlFiles
 from launchyard.adapters.sql.listing import SqlListing
+from launchyard.adapters.sql.named_secrets import SqlNamedSecrets
 from launchyard.adapters.sql.part import Base, Shared
 from launchyard.adapters.sql.scan import SqlScan
 from launchyard.adapters.sql.schema import bring_up
@@ -23,7 +24,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlListing, SqlScan, SqlFiles):
+class SqlStore(SqlListing, SqlScan, SqlFiles, SqlNamedSecrets):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

@@ -12,11 +12,13 @@ from launchyard.plugins.testkit.store_reports import (
     ReleaseContract,
     ReportContract,
 )
+from launchyard.plugins.testkit.store_secrets import SecretsContract
 
 
 class StoreContract(
     DirectoryContract,
     ItemsContract,
+    SecretsContract,
     ClaimContract,
     QueueContract,
     LeaseContract,

@@ -1,0 +1,1 @@
+"""What needs the `cryptography` package: secrets at rest, and signatures."""
