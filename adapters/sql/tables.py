@@ -25,8 +25,14 @@ TABLES: Final = MetaData()
 _BIG: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite gives only INTEGER primary keys a number by itself."""
 
-WAITING: Final = text("items.state = 'queued'")
-"""Written as a literal: a bound parameter would hide the partial index from the planner."""
+WAITING: Final = text("items.state = 'queued' AND items.not_before_ms IS NULL")
+"""Ready to be claimed. Literals: a bound parameter would hide the partial index from the planner.
+
+What is delayed is not in that index at all, so however many wait for their moment, no claim walks
+past them; `ripen` sets `not_before_ms` to null when the moment has come.
+"""
+
+DELAYED: Final = text("items.not_before_ms IS NOT NULL")
 
 BEGUN: Final = text("items.state <> 'queued'")
 ACTIVE: Final = text(
@@ -36,6 +42,7 @@ DONE: Final = text("items.state <> 'queued' AND items.state = 'done'")
 OFFERED: Final = text("items.offered = 1")
 CANCELLED: Final = text("items.cancel = 1")
 MISSED: Final = text("items.missed > 0")
+DEAD: Final = text("items.dead <> ''")
 
 
 def _text(name: str) -> Column[str]:
@@ -92,6 +99,7 @@ queues: Final = Table(
     Column("mode", Text, nullable=False, server_default="fifo"),
     Column("most_active", Integer),
     _flag("paused"),
+    Column("retry", Text, nullable=False, server_default="null"),
     Column("created_ms", BigInteger, nullable=False),
     Column("deleted_ms", BigInteger),
 )
@@ -120,6 +128,7 @@ agents: Final = Table(
     _text("status"),
     Column("standing", Text, nullable=False, server_default="{}"),
     _flag("drain"),
+    _flag("paused"),
     Column("started_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     Column("lease_until_ms", BigInteger),
@@ -170,6 +179,11 @@ items: Final = Table(
     _text("idempotency_key"),
     _text("body_digest"),
     _flag("has_secrets"),
+    _text("forgotten"),
+    Column("retry", Text, nullable=False, server_default="null"),
+    Column("fresh_from", Integer, nullable=False, server_default="1"),
+    Column("not_before_ms", BigInteger),
+    _text("dead"),
     Column("enqueued_ms", BigInteger, nullable=False),
     Column("times", Text, nullable=False, server_default="{}"),
     Column("spec", Text, nullable=False),
@@ -182,7 +196,16 @@ def _part(name: str, where: str, *columns: Column[int], unique: bool = False) ->
     Index(name, *columns, unique=unique, sqlite_where=rule, postgresql_where=rule)
 
 
-_part("items_waiting", "state = 'queued'", items.c.queue_n, items.c.priority, items.c.seq)
+_part(
+    "items_waiting",
+    "state = 'queued' AND not_before_ms IS NULL",
+    items.c.queue_n,
+    items.c.priority,
+    items.c.seq,
+)
+_part("items_delayed", "not_before_ms IS NOT NULL", items.c.not_before_ms)
+_part("items_delayed_queue", "not_before_ms IS NOT NULL", items.c.queue_n, items.c.not_before_ms)
+_part("items_dead", "dead <> ''", items.c.queue_n, items.c.seq)
 _part("items_begun", "state <> 'queued'", items.c.queue_n, items.c.state, items.c.seq)
 _part("items_held", "holder_n IS NOT NULL", items.c.holder_n, items.c.seq)
 _part("items_cancelled", "cancel = 1", items.c.holder_n, items.c.cancel, items.c.seq)
@@ -224,6 +247,9 @@ attempts: Final = Table(
     Column("item_seq", ForeignKey("items.seq"), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("attempt_state", Text, nullable=False),
+    Column("token_epoch", Integer, nullable=False, server_default="0"),
+    _flag("token_counter"),
+    _flag("reported"),
     Column("agent_n", ForeignKey("agents.n")),
     _text("place_scope"),
     _text("place_name"),
@@ -234,5 +260,6 @@ attempts: Final = Table(
     _flag("logs_complete"),
     Column("config_n", ForeignKey("configs.n")),
     Column("times", Text, nullable=False, server_default="{}"),
+    _text("budget"),
 )
 """What became of the attempts before an item's present one."""

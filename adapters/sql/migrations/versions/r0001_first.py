@@ -112,6 +112,7 @@ def _agents() -> None:
         sa.Column("status", sa.Text(), server_default="", nullable=False),
         sa.Column("standing", sa.Text(), server_default="{}", nullable=False),
         sa.Column("drain", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.Column("lease_until_ms", sa.BigInteger(), nullable=True),
@@ -138,6 +139,7 @@ def _queues() -> None:
         sa.Column("mode", sa.Text(), server_default="fifo", nullable=False),
         sa.Column("most_active", sa.Integer(), nullable=True),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("retry", sa.Text(), server_default="null", nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("deleted_ms", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("n"),
@@ -157,11 +159,19 @@ def _progress() -> list[sa.Column[Any]]:
         sa.Column("offered", sa.Integer(), server_default="0", nullable=False),
         sa.Column("offered_until_ms", sa.BigInteger(), nullable=True),
         sa.Column("cancel", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("place_scope", sa.Text(), server_default="", nullable=False),
-        sa.Column("place_name", sa.Text(), server_default="", nullable=False),
-        sa.Column("place_uid", sa.Text(), server_default="", nullable=False),
-        sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.Column("detail", sa.Text(), server_default="", nullable=False),
+        *_outcome(),
+    ]
+
+
+def _texts(*names: str) -> list[sa.Column[Any]]:
+    """Return columns of texts that are empty where nothing is said."""
+    return [sa.Column(name, sa.Text(), server_default="", nullable=False) for name in names]
+
+
+def _outcome() -> list[sa.Column[Any]]:
+    """Return the columns that tell where an attempt was and how it ended."""
+    return [
+        *_texts("place_scope", "place_name", "place_uid", "reason", "detail"),
         sa.Column("exit_code", sa.Integer(), nullable=True),
         sa.Column("logs_complete", sa.Integer(), server_default="0", nullable=False),
         sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=True),
@@ -180,12 +190,13 @@ def _items() -> None:
         sa.Column("attempt", sa.Integer(), server_default="1", nullable=False),
         sa.Column("attempt_state", sa.Text(), nullable=True),
         *_progress(),
-        sa.Column("name", sa.Text(), server_default="", nullable=False),
-        sa.Column("submitter", sa.Text(), server_default="", nullable=False),
-        sa.Column("run_id", sa.Text(), server_default="", nullable=False),
-        sa.Column("idempotency_key", sa.Text(), server_default="", nullable=False),
-        sa.Column("body_digest", sa.Text(), server_default="", nullable=False),
+        *_texts("name", "submitter", "run_id", "idempotency_key", "body_digest"),
         sa.Column("has_secrets", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("forgotten", sa.Text(), server_default="", nullable=False),
+        sa.Column("retry", sa.Text(), server_default="null", nullable=False),
+        sa.Column("fresh_from", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("not_before_ms", sa.BigInteger(), nullable=True),
+        sa.Column("dead", sa.Text(), server_default="", nullable=False),
         sa.Column("enqueued_ms", sa.BigInteger(), nullable=False),
         sa.Column("times", sa.Text(), server_default="{}", nullable=False),
         sa.Column("spec", sa.Text(), nullable=False),
@@ -195,6 +206,10 @@ def _items() -> None:
     _part("items_begun", "items", ["queue_n", "state", "seq"], "state <> 'queued'")
     _part("items_cancelled", "items", ["holder_n", "cancel", "seq"], "cancel = 1")
     op.create_index("items_entity", "items", ["entity_n", "seq"])
+    _part("items_dead", "items", ["queue_n", "seq"], "dead <> ''")
+    delayed = "not_before_ms IS NOT NULL"
+    _part("items_delayed", "items", ["not_before_ms"], delayed)
+    _part("items_delayed_queue", "items", ["queue_n", "not_before_ms"], delayed)
     _part("items_forgotten", "items", ["offered_until_ms"], "offered_until_ms IS NOT NULL")
     _part("items_held", "items", ["holder_n", "seq"], "holder_n IS NOT NULL")
     _part(
@@ -203,7 +218,8 @@ def _items() -> None:
     _part("items_missed", "items", ["holder_n", "missed"], "missed > 0")
     _part("items_offered", "items", ["place_scope", "seq"], "offered = 1")
     op.create_index("items_queue", "items", ["queue_n", "seq"])
-    _part("items_waiting", "items", ["queue_n", "priority", "seq"], "state = 'queued'")
+    ready = "state = 'queued' AND not_before_ms IS NULL"
+    _part("items_waiting", "items", ["queue_n", "priority", "seq"], ready)
 
 
 def _attempts() -> None:
@@ -212,16 +228,13 @@ def _attempts() -> None:
         sa.Column("item_seq", _BIG, sa.ForeignKey("items.seq"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("attempt_state", sa.Text(), nullable=False),
+        sa.Column("token_epoch", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("token_counter", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("reported", sa.Integer(), server_default="0", nullable=False),
         sa.Column("agent_n", _BIG, sa.ForeignKey("agents.n"), nullable=True),
-        sa.Column("place_scope", sa.Text(), server_default="", nullable=False),
-        sa.Column("place_name", sa.Text(), server_default="", nullable=False),
-        sa.Column("place_uid", sa.Text(), server_default="", nullable=False),
-        sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.Column("detail", sa.Text(), server_default="", nullable=False),
-        sa.Column("exit_code", sa.Integer(), nullable=True),
-        sa.Column("logs_complete", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("config_n", _BIG, sa.ForeignKey("configs.n"), nullable=True),
+        *_outcome(),
         sa.Column("times", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("budget", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("item_seq", "attempt"),
     )
 
