@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -64,6 +65,22 @@ class ClaimRoutes:
                 needs=Needs.MANAGE,
                 gives=AgentView,
             ),
+            Endpoint(
+                method="POST",
+                path="/api/v1/agents/{agent}/pause",
+                handler=self.pause,
+                does="Let an agent take nothing new; what it has goes on",
+                needs=Needs.MANAGE,
+                gives=AgentView,
+            ),
+            Endpoint(
+                method="POST",
+                path="/api/v1/agents/{agent}/resume",
+                handler=self.resume,
+                does="Let a paused agent take work again",
+                needs=Needs.MANAGE,
+                gives=AgentView,
+            ),
         )
 
     async def agents(self, request: Request) -> Response:
@@ -77,13 +94,23 @@ class ClaimRoutes:
         return answer_value(Agents(agents=shown))
 
     async def drain(self, request: Request) -> Response:
+        return self._ask(request, self._store.ask_drain)
+
+    async def pause(self, request: Request) -> Response:
+        return self._ask(request, partial(self._store.ask_pause, paused=True))
+
+    async def resume(self, request: Request) -> Response:
+        return self._ask(request, partial(self._store.ask_pause, paused=False))
+
+    def _ask(self, request: Request, ask: Callable[[str], AgentView]) -> Response:
+        """Write down what is asked of an agent, and wake it up."""
         agent = part(request, "agent")
         who = self._guard.principal(request)
         entity = self._guard.entity_of(agent)
         if who.role_in(entity) is None:
             raise StoreError(f"there is no agent {agent}", Trouble.NOT_FOUND)
         self._guard.require(request, Action.MANAGE, entity)
-        view = self._store.ask_drain(agent)
+        view = ask(agent)
         self._waits.notify_agent(agent)
         return answer_value(view)
 
@@ -107,21 +134,23 @@ class ClaimRoutes:
         """Claim; as long as there is nothing, wait for a wake-up and claim again."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(wish.wait_s, 0), self._house.settings.longest_wait_s)
-        while True:
-            if await request.is_disconnected():
-                return Response(status_code=_CLIENT_GONE)
-            if waiter.ended:
-                return answer_value(_EMPTY)
+        while not waiter.ended:
             answer = self._claim(wish, waiter)
             left = until - loop.time()
             if _says_something(answer) or left <= 0 or self._waits.closed:
                 return answer_value(answer)
             await self._waits.wait(waiter, left)
+            if await request.is_disconnected():
+                return Response(status_code=_CLIENT_GONE)
+        return answer_value(_EMPTY)
 
     def _claim(self, wish: ClaimRequest, waiter: Waiter) -> ClaimAnswer:
         """Ask the store; from here to the next wait nothing else runs in this thread."""
         answer = self._store.claim(wish)
         self._waits.begin(waiter)
+        if answer.items or answer.resolve:
+            filled = self._house.grants.filled
+            answer = replace(answer, items=filled(answer.items), resolve=filled(answer.resolve))
         for grant in (*answer.items, *answer.resolve):
             self._guard.remember(grant.item, grant.entity, grant.queue)
         if answer.items or answer.resolve:

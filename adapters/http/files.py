@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from launchyard.adapters.http.bodies import answer_value, part, path_whole, uploaded, whole
 from launchyard.adapters.http.endpoint import Body, Endpoint, Needs
+from launchyard.adapters.http.guard import only_own
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Outputs, OutputShown
@@ -68,7 +69,7 @@ class FileRoutes:
                 path="/api/v1/items/{item}/attempts/{attempt}/outputs/{path:path}",
                 handler=self.put_output,
                 does="Store an output under its relative path; repeating replaces it",
-                needs=Needs.WORK,
+                needs=Needs.WORK_OR_OWN,
                 takes=Body.BYTES,
                 gives=OutputShown,
                 status=201,
@@ -78,7 +79,7 @@ class FileRoutes:
                 path=_OUTPUTS,
                 handler=self.outputs,
                 does="List the files that an attempt left",
-                needs=Needs.READ,
+                needs=Needs.READ_OR_OWN,
                 gives=Outputs,
                 query={"attempt": "another attempt than the present one"},
             ),
@@ -120,7 +121,7 @@ class FileRoutes:
 
     async def put_output(self, request: Request) -> Response:
         item, attempt = part(request, "item"), path_whole(request, "attempt")
-        self._guard.require_item(request, Action.WORK, item)
+        only_own(self._guard.require_item_or_own(request, Action.WORK, item), attempt)
         path = safe_path(part(request, "path"))
         async with uploaded(
             request, self._house.settings.scratch, self._house.settings.output_b
@@ -133,20 +134,24 @@ class FileRoutes:
         return answer_value(_shown(record), 201)
 
     async def outputs(self, request: Request) -> Response:
-        return answer_value(Outputs(outputs=tuple(_shown(one) for one in self._outputs(request))))
+        item = part(request, "item")
+        own = self._guard.require_item_or_own(request, Action.READ, item)
+        attempt = self._attempt(request)
+        only_own(own, attempt)
+        found = self._store.outputs(item, attempt)
+        return answer_value(Outputs(outputs=tuple(map(_shown, found))))
 
     async def output(self, request: Request) -> Response:
-        path = part(request, "path")
-        for record in self._outputs(request):
+        item, path = part(request, "item"), part(request, "path")
+        self._guard.require_item(request, Action.READ, item)
+        for record in self._store.outputs(item, self._attempt(request)):
             if record.path == path:
                 return await self._send(record, path.rpartition("/")[2])
         raise StoreError(f"this attempt left no {path}", Trouble.NOT_FOUND)
 
-    def _outputs(self, request: Request) -> Sequence[FileRecord]:
-        item = part(request, "item")
-        self._guard.require_item(request, Action.READ, item)
-        attempt = whole(request, "attempt", 0) or self._store.item(item).attempt
-        return self._store.outputs(item, attempt)
+    def _attempt(self, request: Request) -> int:
+        """Return the attempt that is asked for, by default the present one."""
+        return whole(request, "attempt", 0) or self._store.item(part(request, "item")).attempt
 
     def _archive(self, sha256: str) -> FileRecord:
         record = self._store.archive(sha256)

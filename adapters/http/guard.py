@@ -12,11 +12,17 @@ from starlette.requests import Request
 
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.adapters.http.wake import QueueKey
+from launchyard.domain.attempt_token import AttemptClaim, counts, read_token, subject
 from launchyard.domain.rights import KEY_PATTERN, Action, EntityKind, Principal, Role
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.store import Store
+from launchyard.ports.vault import Vault
 
 _REMEMBERED: Final = 20_000
+WHO: Final = "launchyard.who"
+"""Where a request's scope says, for the log, who asked."""
+
+_ONE_ATTEMPT: Final = "this token speaks for one attempt: its log, its outputs, its item"
 _LOG_IN: Final = "log in with a key of this server: `launchyard login`"
 
 
@@ -37,21 +43,21 @@ def digest_of(key: str) -> str:
 class Guard:
     """Answers questions of rights; remembers facts that cannot change, so that it seldom asks."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, vault: Vault) -> None:
+        self._store, self._vault = store, vault
         self._items: dict[str, QueueKey] = {}
         self._agents: dict[str, str] = {}
         self._kinds: dict[str, EntityKind] = {}
 
     def principal(self, request: Request) -> Principal:
         """Return who the request's key speaks for."""
-        header = request.headers.get("authorization", "")
-        if not header:
-            raise RefusalError(401, "no_key", "this needs a key", remedy=_LOG_IN)
-        key = _key_of(header)
+        key = _shown_key(request)
         found = self._store.principal(digest_of(key)) if key else None
         if found is None:
+            if key and self._own(key):
+                raise RefusalError(403, "forbidden", _ONE_ATTEMPT, remedy=_LOG_IN)
             raise RefusalError(401, "wrong_key", "nobody has this key", remedy=_LOG_IN)
+        request.scope[WHO] = found.user
         return found
 
     def require(self, request: Request, action: Action, entity: str) -> Principal:
@@ -94,6 +100,33 @@ class Guard:
             raise StoreError(f"there is no item {item}", Trouble.NOT_FOUND)
         _check(principal, action, entity)
         return Whose(principal, entity, queue)
+
+    def require_item_or_own(self, request: Request, action: Action, item: str) -> int:
+        """Let those pass who may do *action* with *item*, and the token of its present attempt.
+
+        Return that attempt for a token, to which it is held (`only_own`), and 0 for a key.
+        """
+        claim = self._own(_shown_key(request))
+        if claim is None:
+            self.require_item(request, action, item)
+            return 0
+        request.scope[WHO] = f"attempt {claim.attempt} of {claim.item}"
+        if claim.item != item:
+            raise StoreError(f"there is no item {item}", Trouble.NOT_FOUND)
+        return claim.attempt
+
+    def _own(self, key: str) -> AttemptClaim | None:
+        """Return whose attempt token *key* is, if it is one and its attempt runs."""
+        claim = read_token(key)
+        if claim is None:
+            return None
+        if not self._vault.is_signed(subject(claim.item, claim.attempt), claim.signature):
+            return None
+        try:
+            view = self._store.item(claim.item)
+        except StoreError:
+            return None
+        return claim if counts(claim, view.attempt, view.state) else None
 
     def require_agent(self, request: Request, agent: str) -> str:
         """Return the agent's entity, if who asks may work there."""
@@ -153,6 +186,20 @@ def _forbidden(principal: Principal, action: Action, entity: str) -> RefusalErro
     detail = f"{principal.user} {has}, which does not let them {action}"
     remedy = "ask an administrator of the entity for a key with a higher role"
     return RefusalError(403, "forbidden", detail, remedy=remedy)
+
+
+def only_own(own: int, attempt: int) -> None:
+    """Refuse a token what belongs to another attempt than its *own*; 0 is a key."""
+    if own and attempt != own:
+        raise RefusalError(403, "forbidden", f"{_ONE_ATTEMPT}; this is of attempt {attempt}")
+
+
+def _shown_key(request: Request) -> str:
+    """Return the key that a request shows; one that cannot be any is empty."""
+    header = request.headers.get("authorization", "")
+    if not header:
+        raise RefusalError(401, "no_key", "this needs a key", remedy=_LOG_IN)
+    return _key_of(header)
 
 
 def _key_of(header: str) -> str:

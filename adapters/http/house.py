@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from launchyard.adapters.http.grants import Grants
 from launchyard.adapters.http.guard import Guard
 from launchyard.adapters.http.services import Services
 from launchyard.adapters.http.topics import Topics
@@ -28,7 +29,8 @@ class House:
         self.services = services
         self.store = services.store
         self.settings = services.settings
-        self.guard = Guard(services.store)
+        self.guard = Guard(services.store, services.vault)
+        self.grants = Grants(services.vault)
         self.waits = Waits()
         self.topics = Topics()
         self._limited: dict[QueueKey, bool] = {}
@@ -44,13 +46,14 @@ class House:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: query(reader))
 
-    def rules(self, queue: Queue) -> QueueRules:
-        """Return what launches on *queue* are judged by."""
+    def rules(self, queue: Queue, secrets: tuple[str, ...] = ()) -> QueueRules:
+        """Return what launches on *queue* are judged by; *secrets* are the names that it has."""
         return QueueRules(
             resource=queue.resource,
             config=queue.config,
             overridable=queue.overridable,
             target=self.services.targets.get(queue.resource),
+            secrets=secrets,
         )
 
     def slot_freed(self, queue: QueueKey) -> None:

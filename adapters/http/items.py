@@ -31,6 +31,7 @@ from launchyard.domain.documents import Json, dotted
 from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
 from launchyard.domain.rights import Action
+from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
 from launchyard.domain.why import Why, why
 from launchyard.domain.wire import from_json, to_json
@@ -93,7 +94,7 @@ class ItemRoutes:
                 path=_ITEM,
                 handler=self.item,
                 does="Show an item, with its earlier attempts",
-                needs=Needs.READ,
+                needs=Needs.READ_OR_OWN,
                 gives=ItemView,
             ),
             Endpoint(
@@ -177,7 +178,7 @@ class ItemRoutes:
 
     async def item(self, request: Request) -> Response:
         item = part(request, "item")
-        self._guard.require_item(request, Action.READ, item)
+        self._guard.require_item_or_own(request, Action.READ, item)
         document = fields(to_json(self._store.item(item)))
         return answer_json(document | {"attempts": to_json(self._store.attempts(item))})
 
@@ -198,7 +199,10 @@ class ItemRoutes:
 
     def _judge(self, new: NewLaunch, queue: Queue) -> Submission:
         check_text(new.name, "name")
-        return judge(new.spec, self._house.rules(queue))
+        names: tuple[str, ...] = ()
+        if references(new.spec):
+            names = tuple(secret.name for secret in self._store.secrets(queue.entity))
+        return judge(new.spec, self._house.rules(queue, names))
 
     def _item(self, new: NewLaunch, judged: Submission, queue: Queue) -> NewItem:
         return NewItem(
@@ -210,7 +214,10 @@ class ItemRoutes:
             submitter="",
             run_id=judged.spec.run_id or _run_id(),
             body_digest="",
-            secrets=judged.secrets,
+            secrets={
+                env: self._house.services.vault.seal(value, item_context(queue.entity, env))
+                for env, value in judged.secrets.items()
+            },
         )
 
     def _count(self, queue: Queue, *, is_new: bool) -> None:

@@ -18,11 +18,13 @@ from launchyard.adapters.http.bodies import (
 )
 from launchyard.adapters.http.endpoint import Body, Endpoint, Needs
 from launchyard.adapters.http.following import LogReader, Patience
+from launchyard.adapters.http.guard import only_own
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Cursor
 from launchyard.adapters.http.sse import COMMENT, Streams, event
 from launchyard.adapters.http.topics import Follower, log_topic
+from launchyard.domain.attempt_token import OWN_SOURCE
 from launchyard.domain.rights import Action
 from launchyard.domain.wire import to_json
 from launchyard.ports.families import LOG_BYTES_STORED
@@ -56,7 +58,7 @@ class LiveRoutes:
                 path=_LOGS,
                 handler=self.logs,
                 does="Read a log, or follow it: `chunk` as text comes, then `end`",
-                needs=Needs.READ,
+                needs=Needs.READ_OR_OWN,
                 gives=Body.BYTES,
                 query={
                     "attempt": "another attempt than the present one",
@@ -70,7 +72,7 @@ class LiveRoutes:
                 path="/api/v1/items/{item}/attempts/{attempt}/logs/{source}",
                 handler=self.append,
                 does="Append bytes to a log; 409 says where it ends, 413 that its quota is used up",
-                needs=Needs.WORK,
+                needs=Needs.WORK_OR_OWN,
                 takes=Body.BYTES,
                 gives=Cursor,
                 query={"start": "the cursor that the bytes begin at"},
@@ -79,10 +81,14 @@ class LiveRoutes:
 
     async def append(self, request: Request) -> Response:
         item, attempt = part(request, "item"), path_whole(request, "attempt")
-        self._guard.require_item(request, Action.WORK, item)
+        own = self._guard.require_item_or_own(request, Action.WORK, item)
+        only_own(own, attempt)
         source = part(request, "source")
         if len(source) > _LONGEST_NAME or not source.isprintable():
             raise wrong("source", "must be a short name")
+        if own and not source.startswith(OWN_SOURCE):
+            # The agent ships the others at cursors of its own, which a job must not move.
+            raise wrong("source", f"of a job's own log must begin with `{OWN_SOURCE}`")
         start = whole(request, "start", 0)
         data = await read_bytes(request, self._house.settings.log_chunk_b)
         cursor = self._store.append_log(item, attempt, source, start, data)
@@ -111,8 +117,9 @@ class LiveRoutes:
 
     async def logs(self, request: Request) -> Response:
         item = part(request, "item")
-        self._guard.require_item(request, Action.READ, item)
+        own = self._guard.require_item_or_own(request, Action.READ, item)
         attempt = whole(request, "attempt", 0) or self._store.item(item).attempt
+        only_own(own, attempt)
         source, start = request.query_params.get("source", ""), whole(request, "start", 0)
         log = LogReader(self._house, item, attempt, source, start)
         follow, end = flag(request, "follow"), log.ends().get(source, 0)

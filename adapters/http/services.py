@@ -14,6 +14,7 @@ from launchyard.ports.blobs import Blobs
 from launchyard.ports.clock import Clock
 from launchyard.ports.metrics import Metrics
 from launchyard.ports.store import Store
+from launchyard.ports.vault import Vault
 
 ReadText: TypeAlias = Callable[[str, str], Marked]
 """Reads a document in YAML or JSON; the second argument is its name in messages."""
@@ -50,6 +51,7 @@ class Services:
     """Everything that the server calls."""
 
     store: Store
+    vault: Vault
     blobs: Blobs
     archives: Archives
     clock: Clock

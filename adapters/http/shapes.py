@@ -89,6 +89,30 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewSecret:
+    """The value of a secret; no answer ever has it."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretShown:
+    """A secret without its value."""
+
+    name: str
+    set_by: str
+    created_ms: int
+    changed_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """A list."""
+
+    secrets: tuple[SecretShown, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewQueue:
     """A queue to be made; `config` is an object, or a text in YAML or JSON."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
@@ -136,13 +137,15 @@ class WorkRoutes:
         self._house.waits.end_claim(grant.agent)
         for lease in grant.leases:
             self._guard.remember(lease.item, lease.entity, lease.queue)
-        return answer_value(grant)
+        return answer_value(replace(grant, leases=self._house.grants.filled(grant.leases)))
 
     async def heartbeat(self, request: Request) -> Response:
         enter(self._house, request)
         beat = await read_value(request, Heartbeat, self._most_b)
         check_caller(request, beat.caller)
         answer = self._store.heartbeat(beat)
+        if answer.unlisted:
+            answer = replace(answer, unlisted=self._house.grants.filled(answer.unlisted))
         self._house.refusing(beat.caller.agent, beat.standing.refusing)
         return answer_value(answer)
 

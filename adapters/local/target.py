@@ -5,18 +5,19 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 from launchyard.adapters.local import machine
+from launchyard.domain.attempt_token import VARIABLE as TOKEN
 from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.documents import Json, dotted
-from launchyard.domain.environment import JobFacts, secret_environment
+from launchyard.domain.environment import JobFacts, WandbEndpoint, secret_environment
 from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.macro_policy import MacroPolicy, Why
 from launchyard.domain.macros import Finding, Resolved, compose, resolve
+from launchyard.domain.secrets import name_of, references
 from launchyard.domain.spec import LaunchSpec, NoSource
 from launchyard.domain.spec.parse import parse_spec
-from launchyard.domain.submission import overrides_of, unwrapped
+from launchyard.domain.submission import WANDB_KEY, overrides_of, unwrapped
 from launchyard.domain.targets.local import (
     LocalContext,
     LocalDefaults,
@@ -125,6 +126,8 @@ class LocalTarget:
             spec=spec,
             agent=self._config.environment,
             server=self._config.server,
+            token=grant.secrets.get(TOKEN, ""),
+            wandb=_own_wandb(grant),
         )
 
 
@@ -145,14 +148,25 @@ def _build(name: str, plan: LocalPlan) -> BuildJob | None:
 
 def _secrets(spec: LaunchSpec, given: Mapping[str, str]) -> dict[str, str]:
     """Return the values of a launch's secrets by variable; each has to have one."""
-    found = {ref.env: given.get(ref.source.removeprefix("secret:")) for ref in spec.secrets}
-    missing = [index for index, ref in enumerate(spec.secrets) if found[ref.env] is None]
+    missing = [index for index, ref in enumerate(spec.secrets) if ref.env not in given]
     if missing:
         raise DocumentError(
-            Problem(path=("secrets", index), message="the server gave no value for this secret")
+            Problem(
+                path=("secrets", index),
+                message=f"the server has no value for `{name_of(spec.secrets[index])}` any more",
+                hint="set the secret again, and retry",
+            )
             for index in missing
         )
-    return cast("dict[str, str]", found)
+    return {ref.env: given[ref.env] for ref in spec.secrets}
+
+
+def _own_wandb(grant: ItemGrant) -> WandbEndpoint | None:
+    """Return the W&B server that a launch brought its own key for: the SDK's default one."""
+    key = grant.secrets.get(WANDB_KEY, "")
+    if not key or WANDB_KEY in references(grant.spec):
+        return None
+    return WandbEndpoint(base_url="", api_key=key, own_key=True)
 
 
 def _words(finding: Finding) -> str:

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.archive.archives import TarArchives
+from launchyard.adapters.cryptography.keys import KeysError, parse_keys, read_or_make
+from launchyard.adapters.cryptography.vault import AesVault
 from launchyard.adapters.http.directory import make_key
+from launchyard.adapters.http.grants import reseal
 from launchyard.adapters.http.guard import digest_of
 from launchyard.adapters.http.serve import Address, PortTakenError, listen, serve
 from launchyard.adapters.http.services import HttpSettings, Services
@@ -51,6 +54,8 @@ EXIT_PORT_TAKEN: Final = 6
 ADMIN: Final = "admin"
 _LOG: Final = logging.getLogger("launchyard.server")
 _DATABASE: Final = "launchyard.db"
+SECRETS_KEY: Final = "LAUNCHYARD_SERVER_SECRETS_KEY"
+_SECRETS_KEYS: Final = "secrets.keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,7 @@ def run_server(options: ServerOptions) -> int:
                     bootstrap_admin(store, Path(options.admin_key_file))
                 services = _services(options, state, store)
                 served = serve(services, sock, lambda: _announce(sock))
-        except (StoreError, MetricsError) as error:
+        except (StoreError, MetricsError, KeysError) as error:
             raise ProgramError(str(error), code=EXIT_FAILED) from error
     return 0 if served else EXIT_FAILED
 
@@ -192,8 +197,11 @@ def _services(options: ServerOptions, state: Path, store: Store) -> Services:
         is_now = state_name == "running"
         metrics.gauge(PROCESS_STATE, is_now, {"component": "server", "state": state_name})
     exposition = Exposition(Fleet(metrics), os.environ, _Usage(metrics).refresh)
+    vault = _vault(state)
+    reseal(store, vault)
     return Services(
         store=store,
+        vault=vault,
         blobs=FolderBlobs(state / "blobs"),
         archives=TarArchives(),
         clock=SystemClock(),
@@ -208,6 +216,18 @@ def _services(options: ServerOptions, state: Path, store: Store) -> Services:
         render=exposition.render,
         targets=known_targets(),
     )
+
+
+def _vault(state: Path) -> AesVault:
+    """Return the vault of secrets, whose keys are in a variable or in the state folder."""
+    if given := os.environ.get(SECRETS_KEY):
+        return AesVault(parse_keys(given, SECRETS_KEY))
+    path = state / _SECRETS_KEYS
+    try:
+        return AesVault(read_or_make(path))
+    except OSError as error:
+        what = f"the keys of secrets cannot be kept in {path}: {error.strerror}"
+        raise ProgramError(what, code=EXIT_FAILED, remedy=f"or set {SECRETS_KEY}") from error
 
 
 class _Usage:

@@ -14,6 +14,7 @@ def table() -> House:
     return House(
         Services(
             store=nothing,
+            vault=nothing,
             blobs=nothing,
             archives=nothing,
             clock=nothing,

@@ -90,7 +90,7 @@ def test_a_wandb_key_reaches_the_agent_and_nobody_else(
     assert WANDB_KEY not in item.text
     assert WANDB_KEY not in server.ask("GET", f"/items/{item.json()['id']}").text
     grant = make_agent(queue).claim()["items"][0]
-    assert grant["secrets"] == {"WANDB_API_KEY": WANDB_KEY}
+    assert grant["secrets"]["WANDB_API_KEY"] == WANDB_KEY
     assert WANDB_KEY not in server.said()
 
 

@@ -20,6 +20,8 @@ MAY: Final = {
     Needs.READ: {"viewer", "submitter", "agent", "admin", "server"},
     Needs.SUBMIT: {"submitter", "admin", "server"},
     Needs.CANCEL: {"submitter", "admin", "server"},
+    Needs.READ_OR_OWN: {"viewer", "submitter", "agent", "admin", "server"},
+    Needs.WORK_OR_OWN: {"agent", "admin", "server"},
     Needs.WORK: {"agent", "admin", "server"},
     Needs.SUBMIT_OR_WORK: {"submitter", "agent", "admin", "server"},
     Needs.MANAGE: {"admin", "server"},
@@ -65,6 +67,7 @@ def world(server: RunningServer) -> World:
         "source": "job",
         "sha256": "0" * 64,
         "path": "a.txt",
+        "secret": "hf",
         "id": server.call("POST", "/keys", json=wish)["id"],
     }
     return World(keys, parts)
