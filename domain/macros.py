@@ -34,7 +34,8 @@ BUILTINS: Final = (
     "author",
 )
 _MACRO: Final = re.compile(r"\$(?P<escape>\$?)\{(?P<name>\w+)\}")
-_TEMPLATE: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_NO_VALUES: Final[Mapping[str, Json]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _fill(value: Tree, values: Mapping[str, Json], missing: dict[str, None]) -> 
         return Text(tuple(parts), value.origin)
     if not isinstance(value, str):
         return value
-    whole = _TEMPLATE.fullmatch(value)
+    whole = PLACEHOLDER.fullmatch(value)
     if whole is not None and whole[1] in values:
         return cast("Tree", copy_json(values[whole[1]]))
     return _fill_text(value, values, missing)
@@ -162,7 +163,7 @@ def _fill_text(text: str, values: Mapping[str, Json], missing: dict[str, None]) 
         value = values[match[1]]
         return value if isinstance(value, str) else json.dumps(value)
 
-    return _TEMPLATE.sub(replacement, text)
+    return PLACEHOLDER.sub(replacement, text)
 
 
 def put(parsed: Parsed, overrides: Json) -> Parsed:
@@ -172,9 +173,10 @@ def put(parsed: Parsed, overrides: Json) -> Parsed:
     return Parsed(cast("Tree", merge_patch(cast("Json", parsed.root), cast("Json", patch))))
 
 
-def compose(queue_config: Json, overrides: Json) -> Parsed:
-    """Parse a queue's configuration and put *overrides* on it."""
-    return put(parse(queue_config, Origin.QUEUE), overrides)
+def compose(queue_config: Json, overrides: Json, values: Mapping[str, Json] = _NO_VALUES) -> Parsed:
+    """Parse a queue's configuration, put template *values* in, then *overrides* on it."""
+    parsed = parse(queue_config, Origin.QUEUE)
+    return put(fill(parsed, values)[0] if values else parsed, overrides)
 
 
 def plain(parsed: Parsed) -> Json:

@@ -87,7 +87,7 @@ def refused(
     With a list *overridable* only what it names may change. Without one (None) everything may,
     but what *protected*, the target's security-relevant paths, names and all that is below it.
     """
-    changes = _changes(config, merge_patch(config, overrides), ())
+    changes = changed_paths(config, overrides)
     if overridable is None:
         guards = [(pattern, _compile(pattern)) for pattern in protected]
         found = ((path, _protecting(path, guards)) for path in changes)
@@ -103,6 +103,11 @@ def refused(
         for path in changes
         if not any(covers(pattern, path) for pattern in allowed)
     )
+
+
+def changed_paths(config: Json, overrides: Json) -> tuple[Path, ...]:
+    """Return the leaves that *overrides* add to *config*, take from it, or change."""
+    return tuple(_changes(config, merge_patch(config, overrides), ()))
 
 
 def check_pattern(pattern: str) -> str | None:

@@ -12,9 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from launchyard.domain.config.problem import DocumentError, Problem, Severity
-from launchyard.domain.documents import Json, copy_json
+from launchyard.domain.documents import Json, Path, copy_json
 from launchyard.domain.macros import compose, plain
-from launchyard.domain.merge import check_pattern, merge_patch, refused, without_top_nulls
+from launchyard.domain.merge import (
+    changed_paths,
+    check_pattern,
+    merge_patch,
+    refused,
+    without_top_nulls,
+)
+from launchyard.domain.priority import DEFAULT, Priority, QueueMode, priority_of
 from launchyard.domain.secrets import missing
 from launchyard.domain.spec import (
     LaunchSpec,
@@ -24,6 +31,8 @@ from launchyard.domain.spec import (
     to_document,
 )
 from launchyard.domain.targets import local_config
+from launchyard.domain.template_schema import Variables, read_variables
+from launchyard.domain.templates import check_placeholders, check_values, locked, placeholders
 
 WANDB_KEY: Final = "WANDB_API_KEY"
 """The secret that a spec's `_wandb_api_key` becomes."""
@@ -50,7 +59,8 @@ def known_targets() -> Mapping[str, TargetRules]:
 class QueueRules:
     """What a launch is judged by: its queue as it stands, and the rules of the queue's target.
 
-    `secrets` are the names that the queue's entity keeps.
+    `variables` are its template variables, as its owner wrote them; `secrets` are the names that
+    the queue's entity keeps.
     """
 
     resource: str
@@ -58,6 +68,8 @@ class QueueRules:
     overridable: tuple[str, ...] | None = None
     target: TargetRules | None = None
     secrets: tuple[str, ...] = ()
+    variables: Json = None
+    mode: QueueMode = QueueMode.FIFO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +79,13 @@ class Submission:
     spec: LaunchSpec
     document: dict[str, Json]
     merged: Json
+    priority: Priority = DEFAULT
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[Problem, ...] = ()
 
 
-def judge(document: Json, queue: QueueRules) -> Submission:
-    """Return what *document* would put on *queue*.
+def judge(document: Json, queue: QueueRules, priority: Json = None) -> Submission:
+    """Return what *document* would put on *queue*; *priority* is stronger than the document's.
 
     Raises:
         DocumentError: with every reason why it may not, each with its path.
@@ -81,10 +94,14 @@ def judge(document: Json, queue: QueueRules) -> Submission:
         document = without_top_nulls(document)
     spec, wandb_key = split_api_key(parse_spec(document))
     problems = [*_foreign_resource(spec, queue), *_secrets(spec, wandb_key, queue)]
-    spec = replace(spec, resource=queue.resource)
+    variables, _ = read_variables(queue.variables)
+    values, wrong = check_values(variables, spec.template_variables)
+    urgent, refusal = priority_of(spec.priority if priority is None else priority, queue.mode)
+    problems += [*wrong, *([refusal] if refusal else ())]
+    spec = replace(spec, resource=queue.resource, template_variables=values, priority=None)
     overrides = overrides_of(spec)
     problems += _refusals(spec, overrides, queue)
-    merged = plain(compose(queue.config, overrides))
+    merged = plain(compose(queue.config, overrides, values))
     if queue.target is not None and not problems:
         problems += queue.target.check(merged)
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -93,6 +110,7 @@ def judge(document: Json, queue: QueueRules) -> Submission:
         spec=spec,
         document=to_document(spec),
         merged=merged,
+        priority=urgent,
         secrets={WANDB_KEY: wandb_key} if wandb_key else {},
         warnings=(*problems, *suspicious_keys(spec)),
     )
@@ -114,11 +132,25 @@ def check_queue(queue: QueueRules) -> tuple[Problem, ...]:
         for index, pattern in enumerate(queue.overridable or ())
         if (wrong := check_pattern(pattern)) is not None
     ]
+    variables, slips = read_variables(queue.variables)
     if not isinstance(queue.config, dict):
         problems.append(Problem(path=("config",), message="must be an object"))
-    elif queue.target is not None:
-        problems += queue.target.check(queue.config)
-    return tuple(problems)
+    elif not slips:
+        unknown = check_placeholders(queue.config, variables)
+        problems += unknown or _sampled(queue, variables)
+    return (*problems, *slips)
+
+
+def _sampled(queue: QueueRules, variables: Variables) -> list[Problem]:
+    """Check a configuration with some value for each variable, which itself may be wrong."""
+    if queue.target is None:
+        return []
+    samples = {name: variable.sample() for name, variable in variables.items()}
+    places = placeholders(queue.config) if variables else {}
+    root = ("resource_args", queue.resource)
+    found = queue.target.check(plain(compose(queue.config, {}, samples)))
+    chosen = {(*root, *place) for place in places}
+    return [one for one in found if one.path not in chosen]
 
 
 def unwrapped(config: Json, resource: str) -> Json:
@@ -161,19 +193,24 @@ def _secrets(spec: LaunchSpec, wandb_key: str, queue: QueueRules) -> list[Proble
 
 def _refusals(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> list[Problem]:
     protected = queue.target.protected if queue.target else ()
-    found = refused(queue.config, overrides, queue.overridable, protected)
-    return [
+    config = plain(compose(queue.config, {}, spec.template_variables))
+    variables, _ = read_variables(queue.variables)
+    closed = locked(queue.config, variables, changed_paths(config, overrides))
+    found = refused(config, overrides, queue.overridable, protected)
+    taken = {problem.path for problem in closed}
+    return [replace(problem, path=_given_at(problem.path, spec, queue)) for problem in closed] + [
         Problem(
-            path=(
-                *(() if one.path[0] == "env" and spec.env else _root(queue)),
-                *one.path,
-            ),
+            path=_given_at(one.path, spec, queue),
             message=str(one),
             hint="ask the queue's owner, or leave it out",
         )
         for one in found
+        if one.path not in taken
     ]
 
 
-def _root(queue: QueueRules) -> tuple[str, str]:
-    return ("resource_args", queue.resource)
+def _given_at(path: Path, spec: LaunchSpec, queue: QueueRules) -> Path:
+    """Return where in the launch an override of *path* stands."""
+    if path and path[0] == "env" and spec.env:
+        return path
+    return ("resource_args", queue.resource, *path)

@@ -16,7 +16,8 @@ class QueueContract(StoreKit):
         worker, other = world.worker(), world.worker()
         worker.refuse("local", "docker")
         assert worker.claim().items == ()
-        assert world.store.agents()[0].standing.refusing["local"].reason == "circuit_open"
+        [seen] = [a for a in world.store.agents() if a.id == worker.caller.agent]
+        assert seen.standing.refusing["local"].reason == "circuit_open"
         assert len(other.claim().items) == 1
         worker.refuse("docker")
         assert len(worker.claim().items) == 1

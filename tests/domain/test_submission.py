@@ -8,6 +8,7 @@ import pytest
 
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.documents import Json, dotted
+from launchyard.domain.priority import Priority, QueueMode
 from launchyard.domain.spec import parse_spec
 from launchyard.domain.submission import (
     QueueRules,
@@ -113,3 +114,62 @@ def test_a_wrapped_configuration_is_unwrapped() -> None:
     assert unwrapped({"resource_args": {LOCAL: {"nice": 1}}}, LOCAL) == {"nice": 1}
     assert unwrapped({"resource_args": {"other": {}}}, LOCAL) == {"resource_args": {"other": {}}}
     assert unwrapped(None, LOCAL) == {}
+
+
+CHOICE = replace(
+    QUEUE,
+    config={"env": {"SIZE": "{{size}}"}, "nice": "{{nice}}", "timeout": "1h"},
+    variables={
+        "nice": {"type": "integer", "minimum": 0, "maximum": 19},
+        "size": {"type": "string", "enum": ["s", "l"], "default": "s"},
+    },
+)
+
+
+def test_template_values_fill_the_queue_and_travel_with_the_launch() -> None:
+    """Typed where the placeholder stands alone; defaults are put in for the agent, too."""
+    done = judge({**SPEC, "template_variables": {"nice": 5}}, CHOICE)
+    assert done.merged == {"env": {"SIZE": "s"}, "nice": 5, "timeout": "1h"}
+    assert done.document["template_variables"] == {"nice": 5, "size": "s"}
+
+
+def test_variables_lock_the_places_they_stand_in() -> None:
+    """The refusal names path and rule, whichever way the override was given."""
+    chosen: Json = {"nice": 5}
+    args: Json = {LOCAL: {"nice": 19, "shell": True}}
+    document: Json = {**SPEC, "template_variables": chosen, "resource_args": args}
+    with pytest.raises(DocumentError) as caught:
+        judge(document, CHOICE)
+    [problem] = caught.value.problems
+    assert dotted(problem.path) == f"resource_args.{LOCAL}.nice"
+    assert problem.message == "override of `nice` refused: template variable `nice` stands there"
+    wanted: dict[str, Json] = {**SPEC, "template_variables": chosen, "env": {"SIZE": "xl"}}
+    assert refusals(wanted, CHOICE) == ["env.SIZE"]
+
+
+def test_values_and_priority_are_judged_together() -> None:
+    """All that is wrong is told at once."""
+    wanted: dict[str, Json] = {
+        **SPEC,
+        "template_variables": {"nice": 20, "siz": "s"},
+        "priority": 0,
+    }
+    assert refusals(wanted, CHOICE) == [
+        "template_variables.siz",
+        "template_variables.nice",
+        "priority",
+    ]
+    urgent = replace(QUEUE, mode=QueueMode.PRIORITY)
+    assert judge({**SPEC, "priority": 0}, urgent).priority is Priority.CRITICAL
+    assert judge({**SPEC, "priority": 0}, urgent, "low").priority is Priority.LOW
+
+
+def test_a_queue_with_variables_is_checked_with_values_of_theirs() -> None:
+    """A placeholder for a number is no slip; other settings are still looked at."""
+    assert check_queue(CHOICE) == ()
+    wrong: Json = {"nice": "{{nise}}", "env": {}}
+    assert [dotted(p.path) for p in check_queue(replace(CHOICE, config=wrong))] == ["config.nice"]
+    wrong = {"nice": "{{nice}}", "timeout": []}
+    assert [dotted(p.path) for p in check_queue(replace(CHOICE, config=wrong))] == [
+        f"resource_args.{LOCAL}.timeout"
+    ]
