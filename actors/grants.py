@@ -217,7 +217,7 @@ class Grants:
         desk = self._desk
         limits = desk.kit.rules.limits
         used = usage(desk.table.rows.values(), limits)
-        return self.taking and free_slots(used, limits) > 0
+        return self.taking and not self.paused and free_slots(used, limits) > 0
 
     def _renew(self, row: Attempt, grant: ItemGrant) -> None:
         """Put a known row under the lease that the server just told of."""

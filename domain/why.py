@@ -19,6 +19,7 @@ class WaitReason(StrEnum):
     NO_AGENT = "no_agent"
     AGENT_AWAY = "agent_away"
     AGENT_DRAINING = "agent_draining"
+    AGENT_PAUSED = "agent_paused"
     QUEUE_LIMIT = "queue_limit"
     AGENT_FULL = "agent_full"
     BEHIND_OTHERS = "behind_others"
@@ -35,11 +36,12 @@ class AgentFacts:
     draining: bool
     active: int
     max_jobs: int
+    paused: bool = False
 
     @property
     def ready(self) -> bool:
         """Whether it is there and takes new work at all."""
-        return self.online and not self.draining
+        return self.online and not self.draining and not self.paused
 
     @property
     def has_room(self) -> bool:
@@ -116,8 +118,12 @@ def _in_line(now: Situation) -> tuple[WaitReason, str]:
 
 
 def _nobody(now: Situation) -> tuple[WaitReason, str]:
+    paused = [agent.name for agent in now.agents if agent.online and not agent.draining]
     draining = [agent.name for agent in now.agents if agent.online]
     start = f"Start one: `launchyard agent -q {now.queue}`."
+    if paused:
+        text = f"The agents of queue {now.queue} are paused ({', '.join(paused)})."
+        return WaitReason.AGENT_PAUSED, f"{text} `launchyard resume {paused[0]}` lets one go on."
     if draining:
         named = ", ".join(draining)
         text = f"The agents of queue {now.queue} are draining and take nothing new ({named})."

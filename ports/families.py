@@ -212,6 +212,6 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     CHILD_RESTARTS.name: {"reason": ("exit", "hang")},
     QUEUE_ENQUEUED.name: {"dedup": ("new", "existing")},
     LEASE_EXPIRATIONS.name: {"result": ("requeued", "offered", "lost")},
-    AGENTS.name: {"status": ("online", "draining", "offline")},
+    AGENTS.name: {"status": ("online", "draining", "paused", "offline")},
 }
 """The values of labels that have a known list; any other value is shown as `other`."""

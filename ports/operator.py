@@ -285,6 +285,10 @@ class Operator(Protocol):
         """Ask an agent to take no more work, hand over what it has, and stop."""
         ...
 
+    def pause(self, agent: str, *, paused: bool) -> AgentView:
+        """Let an agent take nothing new, or again; what it has goes on."""
+        ...
+
     def close(self) -> None:
         """Give connections back."""
         ...

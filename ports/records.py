@@ -184,8 +184,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentView:
-    """An agent as people see it; `online` means that its lease holds, `paused` that people wish it
-    to take nothing new.
+    """An agent as people see it; `online`: its lease holds, `paused`: it gets nothing new.
+
+    A pause holds over restarts, until people end it.
     """
 
     id: str
@@ -203,6 +204,7 @@ class AgentView:
     active: int
     started_ms: int
     seen_ms: int
+    paused: bool = False
     paused: bool = False
     standing: AgentStanding = field(default_factory=AgentStanding)
 

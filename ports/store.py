@@ -140,6 +140,14 @@ class Work(Protocol):
         """
         ...
 
+    def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
+        """Let the agent get nothing new, or again; what it has goes on. Outlasts its restarts.
+
+        PAUSE is repeated for as long as that holds, RESUME until the agent says no more that it is
+        paused.
+        """
+        ...
+
     def expire(self) -> Expiry:
         """Scan the leases by the store's clock.
 

@@ -1,4 +1,4 @@
-"""`agents` and `drain`."""
+"""`agents`, `drain`, `pause` and `resume`."""
 
 from __future__ import annotations
 
@@ -42,17 +42,48 @@ def agents(session: Session, *, as_json: bool) -> None:
 @json_option
 def drain(session: Session, *, agent: str, as_json: bool) -> None:
     """Ask AGENT, by name or id, to take nothing new, hand over its work, and stop."""
+    done = session.operator.drain(_named(session, agent).id)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.name} drains; it has {done.active} jobs to hand over or finish")
+
+
+@click.command()
+@connected()
+@click.argument("agent")
+@json_option
+def pause(session: Session, *, agent: str, as_json: bool) -> None:
+    """Let AGENT, by name or id, take nothing new; what it has goes on. Outlasts its restarts."""
+    done = session.operator.pause(_named(session, agent).id, paused=True)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.name} is paused; `launchyard resume {done.name}` lets it go on")
+
+
+@click.command()
+@connected()
+@click.argument("agent")
+@json_option
+def resume(session: Session, *, agent: str, as_json: bool) -> None:
+    """Let AGENT, by name or id, take work again."""
+    done = session.operator.pause(_named(session, agent).id, paused=False)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"{done.name} takes work again")
+
+
+def _named(session: Session, agent: str) -> AgentView:
+    """Return the agent of this name or id; of several one that is online."""
     found = [one for one in session.operator.agents(session.context.entity) if _is(one, agent)]
     online = [one for one in found if one.online] or found
     if not online:
         raise CommandError(
             f"no agent is called {agent}", "", "`launchyard agents` lists them", code=Code.NOT_FOUND
         )
-    done = session.operator.drain(online[0].id)
-    if as_json:
-        print_json(done)
-    else:
-        click.echo(f"{done.name} drains; it has {done.active} jobs to hand over or finish")
+    return online[0]
 
 
 def _is(agent: AgentView, name: str) -> bool:
@@ -62,4 +93,6 @@ def _is(agent: AgentView, name: str) -> bool:
 def _state(agent: AgentView) -> str:
     if not agent.online:
         return "away"
-    return "draining" if agent.draining else agent.status
+    if agent.draining:
+        return "draining"
+    return "paused" if agent.paused else agent.status

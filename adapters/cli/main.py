@@ -27,6 +27,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "entity": ("entity", "Make and list teams and people."),
     "agents": ("agents", "List agents."),
     "drain": ("agents", "Ask an agent to hand over its work and stop."),
+    "pause": ("agents", "Let an agent take nothing new."),
+    "resume": ("agents", "Let a paused agent take work again."),
     "login": ("login", "Keep the address and the key of a server."),
     "keys": ("keys", "Make, list and revoke keys."),
     "server": ("server", "Be a server."),

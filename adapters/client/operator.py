@@ -159,11 +159,17 @@ class RestOperator(Following):
         return [read(AgentView, one) for one in listed(answer, "agents")]
 
     def drain(self, agent: str) -> AgentView:
-        call = Call(method="POST", path=place("agents", agent, "drain"), body={})
-        return read(AgentView, self._http.json(call))
+        return self._ask(agent, "drain")
+
+    def pause(self, agent: str, *, paused: bool) -> AgentView:
+        return self._ask(agent, "pause" if paused else "resume")
 
     def close(self) -> None:
         self._http.close()
+
+    def _ask(self, agent: str, wish: str) -> AgentView:
+        call = Call(method="POST", path=place("agents", agent, wish), body={})
+        return read(AgentView, self._http.json(call))
 
     def _get(self, path: str) -> Any:
         return self._http.json(Call(method="GET", path=path))

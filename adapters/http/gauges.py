@@ -24,7 +24,7 @@ def refresh(store: Store, services: Services) -> None:
     for queue in store.queues():
         _queue(store, services, queue, now_ms)
     found = Counter(_status(agent) for agent in store.agents())
-    for status in ("online", "draining", "offline"):
+    for status in ("online", "draining", "paused", "offline"):
         services.metrics.gauge(AGENTS, found[status], {"status": status})
 
 
@@ -44,4 +44,6 @@ def _queue(store: Store, services: Services, queue: Queue, now_ms: int) -> None:
 def _status(agent: AgentView) -> str:
     if not agent.online:
         return "offline"
-    return "draining" if agent.draining else "online"
+    if agent.draining:
+        return "draining"
+    return "paused" if agent.paused else "online"

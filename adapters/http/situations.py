@@ -14,6 +14,7 @@ def situation(standing: Standing) -> Situation:
             name=agent.name,
             online=agent.online,
             draining=agent.draining,
+            paused=agent.paused,
             active=agent.active,
             max_jobs=agent.max_jobs,
         )

@@ -137,6 +137,14 @@ class SqlAgents(Fates):
             self._db.run(SET_AGENT, b_n=row["n"], drain=1)
             return agent_view(self._db.rows(_AGENT_VIEW, id=agent)[0], self._clock.now_ms())
 
+    def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
+        with self._write():
+            row = self._db.one(AGENT, id=agent)
+            if row is None:
+                raise StoreError(f"there is no agent {agent!r}", Trouble.NOT_FOUND)
+            self._db.run(SET_AGENT, b_n=row["n"], paused=int(paused))
+            return agent_view(self._db.rows(_AGENT_VIEW, id=agent)[0], self._clock.now_ms())
+
 
 def agent_view(row: Row, now_ms: int) -> AgentView:
     """Return an agent for people."""
@@ -154,6 +162,7 @@ def agent_view(row: Row, now_ms: int) -> AgentView:
         status=row["status"],
         online=until is not None and until > now_ms,
         draining=bool(row["drain"]) or row["status"] == "draining",
+        paused=bool(row["paused"]),
         active=row["active"],
         started_ms=row["started_ms"],
         seen_ms=row["seen_ms"],

@@ -42,7 +42,7 @@ class SqlBeats(SqlClaims):
             )
             held = self._held(agent)
             if beat.digest:
-                return self._judge_digest(agent, beat.digest)
+                return self._judge_digest(agent, beat)
             strange, listed = _compare(held, beat.leases)
             self._heard(agent, listed)
             missing = (
@@ -50,19 +50,19 @@ class SqlBeats(SqlClaims):
             )
             return HeartbeatAnswer(
                 ttl_s=self._settings.ttl_s,
-                commands=tuple(self._commands(agent)),
+                commands=tuple(self._commands(agent, beat.status)),
                 unlisted=tuple(self._missed(missing)),
                 stale=tuple(ref for ref in strange if not self._ended_under(ref, agent)),
             )
 
-    def _judge_digest(self, agent: Row, digest: str) -> HeartbeatAnswer:
+    def _judge_digest(self, agent: Row, beat: Heartbeat) -> HeartbeatAnswer:
         """Take a digest for the list when it is that of what is held; else ask for the list."""
         missing = bool(self._db.rows(MISSING, agent_n=agent["n"]))
         known = self._leases.digest(agent["n"])
         return HeartbeatAnswer(
             ttl_s=self._settings.ttl_s,
-            commands=tuple(self._commands(agent)),
-            relist=missing or digest != known,
+            commands=tuple(self._commands(agent, beat.status)),
+            relist=missing or beat.digest != known,
         )
 
     def _held(self, agent: Row) -> dict[str, Lease]:

@@ -70,7 +70,8 @@ class SqlClaims(SqlCommands):
         seqs: list[int] = []
         adopted = self._adopt(agent, seqs)
         marker = len(seqs)
-        new = self._take(agent, request, request.free - marker, seqs)
+        free = 0 if agent["paused"] else request.free - marker
+        new = self._take(agent, request, free, seqs)
         if seqs:
             now = self._clock.now_ms()
             self._db.run(

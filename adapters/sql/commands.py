@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import bindparam, select
 
@@ -12,6 +13,9 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Base
 from launchyard.adapters.sql.tables import CANCELLED, items
 from launchyard.domain.exchange import Command, CommandKind
+
+PAUSED: Final = "paused"
+"""What an agent says of itself that takes nothing new until it is told to."""
 
 CANCELS = (
     select(items.c.id, items.c.attempt)
@@ -35,9 +39,14 @@ class SqlCommands(SqlAgents):
         super().__init__(base)
         self._told: dict[int, Told] = {}
 
-    def _commands(self, agent: Row) -> Sequence[Command]:
-        drain = [Command(kind=CommandKind.DRAIN)] if agent["drain"] else []
-        return drain + [
+    def _commands(self, agent: Row, status: str = "") -> Sequence[Command]:
+        """Return the commands for an agent that says *status* of itself, or last said it."""
+        asked = [Command(kind=CommandKind.DRAIN)] if agent["drain"] else []
+        if agent["paused"]:
+            asked.append(Command(kind=CommandKind.PAUSE))
+        elif (status or agent["status"]) == PAUSED:
+            asked.append(Command(kind=CommandKind.RESUME))
+        return asked + [
             Command(kind=CommandKind.CANCEL, item=row["id"], attempt=row["attempt"])
             for row in self._db.rows(CANCELS, agent_n=agent["n"])
         ]

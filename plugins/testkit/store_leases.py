@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.exchange import Command, CommandKind, Place, Verdict
+from launchyard.domain.exchange import Command, CommandKind, Heartbeat, Place, Verdict
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import World, ref, succeeded
@@ -120,6 +120,25 @@ class ClaimContract(StoreKit):
         assert worker.beat().commands == (Command(kind=CommandKind.DRAIN),)
         assert len(world.worker(agent=worker.caller.agent).claim().items) == 1
         assert trouble(lambda: world.store.ask_drain("nobody")) is Trouble.NOT_FOUND
+
+    def test_a_pause_holds_until_it_is_resumed(self, world: World) -> None:
+        """It gives nothing new, also to the next start; RESUME is said until the agent obeys."""
+        world.put()
+        worker = world.worker()
+        agent, pause = worker.caller.agent, (Command(kind=CommandKind.PAUSE),)
+        assert world.store.ask_pause(agent, paused=True).paused
+        answer = worker.claim()
+        assert (answer.items, answer.commands) == ((), pause)
+        worker = world.worker(agent=agent)
+        assert worker.beat().commands == pause
+        assert not world.store.ask_pause(agent, paused=False).paused
+        paused = Heartbeat(caller=worker.caller, leases=(), status="paused")
+        resume = (Command(kind=CommandKind.RESUME),)
+        assert world.store.heartbeat(paused).commands == resume
+        answer = worker.claim()
+        assert (len(answer.items), answer.commands) == (1, resume)
+        assert worker.beat(*answer.items).commands == ()
+        assert trouble(lambda: world.store.ask_pause("nobody", paused=True)) is Trouble.NOT_FOUND
 
 
 class LeaseContract(StoreKit):

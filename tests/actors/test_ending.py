@@ -11,7 +11,7 @@ from launchyard.domain.exchange import Command, CommandKind
 from launchyard.domain.item import ItemState
 from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import ServerError
-from tests.actors.kit import Bench, gated, runs_of, until
+from tests.actors.kit import Bench, gated, once, runs_of, until
 from tests.actors.server import ScriptedServer
 
 S = AttemptState
@@ -170,6 +170,28 @@ def test_a_drain_that_the_server_asks_for(bench: Bench, server: ScriptedServer) 
         with server._change():
             server.commands.append(Command(kind=CommandKind.DRAIN))
         assert running.wait() == (0, "")
+
+
+def test_a_pause_takes_nothing_new_until_it_is_resumed(
+    bench: Bench, server: ScriptedServer
+) -> None:
+    """What runs goes on, and the pause shows."""
+    server.enqueue("a", *gated(bench.folder / "m"))
+    with bench.running() as running:
+        server.wait_state("a", S.RUNNING)
+        with server._change():
+            server.commands.append(Command(kind=CommandKind.PAUSE))
+        until(lambda: running.agent.view.state == "paused", "the pause")
+        (bench.folder / "m.go").touch()
+        assert server.wait_end("a").state is S.SUCCEEDED
+        server.enqueue("b", *once(bench.folder / "n"))
+        idle = "waits for work, 0 slots free"
+        until(lambda: idle in (v.doing for v in running.agent.view.status().actors), "quiet")
+        server.wait(lambda: server.items["b"].grant.state is ItemState.QUEUED, "b given back")
+        assert runs_of(bench.folder / "n") == 0
+        with server._change():
+            server.commands.append(Command(kind=CommandKind.RESUME))
+        assert server.wait_end("b").state is S.SUCCEEDED
 
 
 def test_a_newer_start_ends_this_one(bench: Bench, server: ScriptedServer) -> None:

@@ -23,6 +23,7 @@ WAITING = Situation(state=ItemState.QUEUED, queue="gpu", agents=(AGENT,))
         (replace(WAITING, agents=()), "no_agent", "launchyard agent -q gpu"),
         (replace(WAITING, agents=(replace(AGENT, online=False),)), "no_agent", "away: a1"),
         (replace(WAITING, agents=(replace(AGENT, draining=True),)), "agent_draining", "a1"),
+        (replace(WAITING, agents=(replace(AGENT, paused=True),)), "agent_paused", "resume a1"),
         (replace(WAITING, limit=2, active=2), "queue_limit", "at most 2"),
         (replace(WAITING, limit=0), "queue_limit", "at most 0"),
         (replace(WAITING, agents=(replace(AGENT, active=4),)), "agent_full", "4 of 4"),

@@ -175,6 +175,9 @@ def test_agents_are_listed_and_drained(home: Home, driver: Driver) -> None:
     found = {agent["name"]: agent for agent in home.run("agents", "--json").json}
     assert found[driver.name]["online"] is True
     assert driver.name in home.run("agents").out
+    assert "resume" in home.run("pause", driver.name).out
+    assert "paused" in home.run("agents").out
+    assert home.run("resume", driver.name, "--json").json["paused"] is False
     assert home.run("drain", driver.name, "--json").json["name"] == driver.name
     assert home.run("drain", "nobody").code == 5
 

@@ -130,6 +130,18 @@ def test_a_drain_wakes_the_agent(server: RunningServer, queue: str, make_agent: 
     assert [command["kind"] for command in waiting.answer()["commands"]] == ["drain"]
 
 
+def test_a_pause_wakes_the_agent(server: RunningServer, queue: str, make_agent: Make) -> None:
+    """What is submitted meanwhile is claimed as soon as it is resumed."""
+    agent = make_agent(queue)
+    waiting = begin(server, agent)
+    assert server.call("POST", f"/agents/{agent.id}/pause")["paused"] is True
+    assert [command["kind"] for command in waiting.answer()["commands"]] == ["pause"]
+    item = server.submit("true", queue=queue)
+    waiting = begin(server, agent)
+    assert server.call("POST", f"/agents/{agent.id}/resume")["paused"] is False
+    assert [one["item"] for one in waiting.answer()["items"]] == [item]
+
+
 def test_a_resumed_queue_wakes(server: RunningServer, queue: str, make_agent: Make) -> None:
     """What waited behind the pause is claimed at once."""
     path = f"/entities/team/queues/{queue}"
