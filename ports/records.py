@@ -10,6 +10,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import AgentStanding
 from launchyard.domain.item import ItemState
+from launchyard.domain.priority import DEFAULT, Priority, QueueMode
 from launchyard.domain.rights import EntityKind, Role
 
 
@@ -78,7 +79,10 @@ class SecretRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue; `overridable` None means the default paths, `limit` None means none."""
+    """A queue; `overridable` None means the default paths, `limit` None means none.
+
+    `template_variables` are described as `domain.template_schema` says.
+    """
 
     entity: str
     name: str
@@ -87,6 +91,9 @@ class Queue:
     overridable: tuple[str, ...] | None = None
     limit: int | None = None
     paused: bool = False
+    mode: QueueMode = QueueMode.FIFO
+    template_variables: Json = None
+    retry: Json = None
     created_ms: int = 0
 
 
@@ -99,15 +106,24 @@ class QueueChange:
     limit: int | None = None
     no_limit: bool = False
     paused: bool | None = None
+    mode: QueueMode | None = None
+    template_variables: Json = None
+    retry: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounts:
-    """How many items of a queue stand where."""
+    """How many items of a queue stand where.
+
+    `waiting` are those that may be claimed, `delayed` those whose moment has not come; `dead`
+    are those among the done ones that are dead letters.
+    """
 
     waiting: int = 0
     active: int = 0
     done: int = 0
+    delayed: int = 0
+    dead: int = 0
     oldest_waiting_ms: int | None = None
 
 
@@ -127,12 +143,19 @@ class NewItem:
     run_id: str
     body_digest: str
     idempotency_key: str = ""
+    priority: Priority = DEFAULT
+    retry: Json = None
+    not_before_ms: int | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemView:
-    """An item as people see it. `times_ms` has the first time of every state it was in."""
+    """An item as people see it. `times_ms` has the first time of every state it was in.
+
+    `retries` counts the attempts before this one that its budgets paid for; `not_before_ms` is set
+    until that moment; `dead` is the class of the failure that made it a dead letter.
+    """
 
     id: str
     entity: str
@@ -156,6 +179,11 @@ class ItemView:
     cancel: bool = False
     logs_complete: bool = False
     times_ms: Mapping[str, int] = field(default_factory=dict)
+    priority: int = DEFAULT.value
+    retries: int = 0
+    not_before_ms: int | None = None
+    dead: str = ""
+    retry: Json = None
     spec: Json = None
     queue_config: Json = None
 
@@ -204,7 +232,6 @@ class AgentView:
     active: int
     started_ms: int
     seen_ms: int
-    paused: bool = False
     paused: bool = False
     standing: AgentStanding = field(default_factory=AgentStanding)
 

@@ -25,6 +25,7 @@ from launchyard.domain.exchange import (
     Release,
     Report,
 )
+from launchyard.domain.priority import Priority
 from launchyard.domain.rights import Principal
 from launchyard.ports.records import (
     AgentView,
@@ -42,6 +43,7 @@ from launchyard.ports.records import (
     SecretRecord,
     Standing,
 )
+from launchyard.ports.retries import Retries
 
 
 class Directory(Protocol):
@@ -62,7 +64,21 @@ class Directory(Protocol):
         ...
 
     def queues(self, entity: str = "") -> Sequence[Queue]: ...
-    def change_queue(self, entity: str, name: str, change: QueueChange) -> Queue: ...
+    def change_queue(self, entity: str, name: str, change: QueueChange) -> Queue:
+        """Set parts of a queue.
+
+        CONFLICT: it would become FIFO while items wait in it with other priorities than the
+        default.
+        """
+        ...
+
+    def put_queue(self, queue: Queue) -> Queue:
+        """Make a queue, or give the one of that name exactly these settings; repeats are harmless.
+
+        CONFLICT: as `change_queue` says, or another target, which a queue keeps for life.
+        """
+        ...
+
     def delete_queue(self, entity: str, name: str) -> None:
         """Delete a queue without items that wait or run; else NOT_EMPTY."""
         ...
@@ -101,6 +117,10 @@ class Items(Protocol):
         """Ask for an item's end; a waiting one is DONE(cancelled) at once. Repeats are harmless."""
         ...
 
+    def set_priority(self, item: str, priority: Priority) -> ItemView:
+        """Move a waiting item; CONFLICT when it waits no more, or its queue serves by age."""
+        ...
+
     def attempts(self, item: str) -> Sequence[ItemView]:
         """Return the item as it stood at the end of each earlier attempt, oldest first."""
         ...
@@ -130,14 +150,6 @@ class Work(Protocol):
     def agents(self, entity: str = "") -> Sequence[AgentView]: ...
     def ask_drain(self, agent: str) -> AgentView:
         """Make the agent's next answer carry a DRAIN command."""
-        ...
-
-    def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
-        """Let the agent get nothing new, or again; what it has goes on. Outlasts its restarts.
-
-        PAUSE is repeated for as long as that holds, RESUME until the agent says no more that it is
-        paused.
-        """
         ...
 
     def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
@@ -180,7 +192,7 @@ class Files(Protocol):
     def archive(self, sha256: str) -> FileRecord | None: ...
 
 
-class Store(Directory, Secrets, Items, Work, Files, Protocol):
+class Store(Retries, Directory, Secrets, Items, Work, Files, Protocol):
     """All of it. Calls are short and synchronous; one thread calls at a time, save for `reader`."""
 
     def installation(self) -> str:

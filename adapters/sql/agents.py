@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from launchyard.adapters.sql.database import Row
-from launchyard.adapters.sql.fates import GRANT_BY_SEQ, Fates
+from launchyard.adapters.sql.fates import GRANT_BY_SEQ
+from launchyard.adapters.sql.retries import Retries
 from launchyard.adapters.sql.tables import agents, entities, items
 from launchyard.domain.exchange import AgentGrant, AgentHello, AgentStanding, Caller
 from launchyard.domain.wire import from_json
@@ -34,7 +35,7 @@ _AGENT_VIEW = _VIEWS.where(agents.c.id == bindparam("id"))
 HELD = select(items).where(items.c.holder_n == bindparam("agent_n")).order_by(items.c.seq)
 
 
-class SqlAgents(Fates):
+class SqlAgents(Retries):
     """Who works for this server."""
 
     def hello(self, hello: AgentHello) -> AgentGrant:

@@ -10,7 +10,18 @@ from sqlalchemy import Select, TextClause, bindparam, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Part
-from launchyard.adapters.sql.tables import ACTIVE, WAITING, configs, entities, items, keys, queues
+from launchyard.adapters.sql.tables import (
+    ACTIVE,
+    DELAYED,
+    WAITING,
+    configs,
+    entities,
+    items,
+    keys,
+    queues,
+)
+from launchyard.domain.documents import Json
+from launchyard.domain.priority import DEFAULT, Priority, QueueMode
 from launchyard.domain.rights import EntityKind, Principal, Role
 from launchyard.ports.records import Entity, KeyRecord, Queue, QueueChange, StoreError, Trouble
 
@@ -20,7 +31,7 @@ _REVOKE = update(keys).where(keys.c.id == bindparam("b_id"), keys.c.revoked_ms.i
 _KEY_BY_ID = select(keys.c.id).where(keys.c.id == bindparam("id"))
 _ENTITIES = select(entities).order_by(entities.c.name)
 _VIEW = (
-    select(queues, entities.c.name.label("entity"), configs.c.document)
+    select(queues, entities.c.name.label("entity"), configs.c.document, configs.c.variables)
     .join(entities, entities.c.n == queues.c.entity_n)
     .join(configs, configs.c.n == queues.c.config_n)
 )
@@ -38,7 +49,9 @@ def _any_item(where: TextClause) -> Select[tuple[int]]:
 
 
 _ANY_WAITING = _any_item(WAITING)
+_ANY_DELAYED = _any_item(DELAYED)
 _ANY_ACTIVE = _any_item(ACTIVE)
+WAITING_AT = _ANY_WAITING.where(items.c.priority == bindparam("priority"))
 
 
 class SqlDirectory(Part):
@@ -119,10 +132,9 @@ class SqlDirectory(Part):
                 entity_n=self._entity_n(new.entity),
                 name=new.name,
                 resource=new.resource,
-                config_n=self._add_config(new.config),
-                overridable=_paths(new.overridable),
-                most_active=new.limit,
+                config_n=self._add_config(new.config, new.template_variables),
                 paused=int(new.paused),
+                **settings_of(new),
                 created_ms=new.created_ms,
             )
 
@@ -150,10 +162,15 @@ class SqlDirectory(Part):
             values["most_active"] = None if change.no_limit else change.limit
         if change.paused is not None:
             values["paused"] = int(change.paused)
+        if change.retry is not None:
+            values["retry"] = json.dumps(change.retry)
+        if change.mode is not None:
+            values["mode"] = change.mode.value
         with self._db.write():
             n = self._queue_row(entity, name)["n"]
-            if change.config is not None:
-                values["config_n"] = self._add_config(change.config)
+            before = self._queue_view(n)
+            values |= self._new_config(before, change.config, change.template_variables)
+            self._check_mode(n, before.mode, change.mode or before.mode)
             if values:
                 self._db.run(_CHANGE, b_n=n, **values)
             return self._queue_view(n)
@@ -161,7 +178,8 @@ class SqlDirectory(Part):
     def delete_queue(self, entity: str, name: str) -> None:
         with self._db.write():
             n = self._queue_row(entity, name)["n"]
-            for found, what in ((_ANY_WAITING, "wait"), (_ANY_ACTIVE, "run")):
+            waiting = ((_ANY_WAITING, "wait"), (_ANY_DELAYED, "wait"))
+            for found, what in (*waiting, (_ANY_ACTIVE, "run")):
                 if self._db.one(found, queue_n=n):
                     raise StoreError(
                         f"queue {entity}/{name} has items that {what};"
@@ -170,9 +188,54 @@ class SqlDirectory(Part):
                     )
             self._db.run(_CHANGE, b_n=n, deleted_ms=self._clock.now_ms())
 
-    def _add_config(self, config: object) -> int:
+    def put_queue(self, queue: Queue) -> Queue:
+        with self._db.write():
+            found = self._find_queue(self._entity_n(queue.entity), queue.name)
+            if found is not None:
+                return self._replace_queue(self._queue_view(found["n"]), found["n"], queue)
+        return self.add_queue(queue)
+
+    def _replace_queue(self, before: Queue, n: int, queue: Queue) -> Queue:
+        """Give a queue all settings of *queue*, and those alone."""
+        if before.resource != queue.resource:
+            raise StoreError(
+                f"queue {queue.entity}/{queue.name} is on {before.resource}, and its target cannot"
+                " be changed; make another queue, or delete this one first",
+                Trouble.CONFLICT,
+            )
+        self._check_mode(n, before.mode, queue.mode)
+        variables = queue.template_variables or {}
+        values = settings_of(queue) | self._new_config(before, queue.config, variables)
+        self._db.run(_CHANGE, b_n=n, paused=int(queue.paused), **values)
+        return self._queue_view(n)
+
+    def _new_config(self, before: Queue, config: Json, variables: Json) -> dict[str, object]:
+        """Return the column that changes when one of the two is given and not what it was."""
+        now = (
+            before.config if config is None else config,
+            before.template_variables if variables is None else variables or None,
+        )
+        if now == (before.config, before.template_variables):
+            return {}
+        return {"config_n": self._add_config(*now)}
+
+    def _check_mode(self, n: int, before: QueueMode, after: QueueMode) -> None:
+        """Let a queue become FIFO only when no priority would be forgotten by it."""
+        if before is QueueMode.PRIORITY and after is QueueMode.FIFO:
+            for priority in Priority:
+                if priority is not DEFAULT and self._db.one(
+                    WAITING_AT, queue_n=n, priority=priority.value
+                ):
+                    raise StoreError(
+                        f"items wait with priority {priority.word}, which a FIFO queue has not;"
+                        " let them go first, or set them to medium",
+                        Trouble.CONFLICT,
+                    )
+
+    def _add_config(self, config: object, variables: Json) -> int:
         """Keep a configuration beside the older ones, which running items still have."""
-        return self._db.number(_ADD_CONFIG, document=json.dumps(config))
+        document, described = json.dumps(config), json.dumps(variables or {})
+        return self._db.number(_ADD_CONFIG, document=document, variables=described)
 
     def _add(self, what: str, write: Callable[[], None]) -> None:
         """Run *write* in a transaction; a name that is taken is EXISTS."""
@@ -183,6 +246,16 @@ class SqlDirectory(Part):
             if self._db.is_duplicate(e):
                 raise StoreError(f"there is already {what}", Trouble.EXISTS) from None
             raise
+
+
+def settings_of(queue: Queue) -> dict[str, object]:
+    """Return the columns of a queue's settings that have no history."""
+    return {
+        "overridable": _paths(queue.overridable),
+        "mode": queue.mode.value,
+        "most_active": queue.limit,
+        "retry": json.dumps(queue.retry),
+    }
 
 
 def _paths(paths: tuple[str, ...] | None) -> str | None:
@@ -219,5 +292,8 @@ def _queue(row: Row) -> Queue:
         overridable=None if paths is None else tuple(json.loads(paths)),
         limit=row["most_active"],
         paused=bool(row["paused"]),
+        mode=QueueMode(row["mode"]),
+        template_variables=json.loads(row["variables"]) or None,
+        retry=json.loads(row["retry"]),
         created_ms=row["created_ms"],
     )

@@ -21,6 +21,7 @@ from launchyard.domain.expiry import Fate, fate
 from launchyard.domain.item import ItemState, move
 from launchyard.domain.reason import Reason
 from launchyard.domain.secrets import references
+from launchyard.ports.retries import BadEnd
 
 SET_ITEM = update(items).where(items.c.seq == bindparam("b_seq"))
 TOUCH = (
@@ -41,12 +42,45 @@ CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
 )
 
 
+class BadEnds:
+    """The bad ends of committed transactions that nobody has asked for yet."""
+
+    def __init__(self) -> None:
+        self._new: list[BadEnd] = []
+        self._kept: list[BadEnd] = []
+
+    def begin(self) -> None:
+        """Drop what a transaction that failed had noted."""
+        self._new.clear()
+
+    def note(self, end: BadEnd) -> None:
+        """Note one of the present transaction."""
+        self._new.append(end)
+
+    def commit(self) -> None:
+        """Keep what the present transaction noted."""
+        if self._new:
+            self._kept += self._new
+            del self._kept[:-_MOST_ENDS]
+            self._new = []
+
+    def take(self) -> list[BadEnd]:
+        """Return what was kept, once."""
+        taken, self._kept = self._kept, []
+        return taken
+
+
+_MOST_ENDS = 10_000
+"""Whoever never asks, such as a command that opens the store, must not fill the memory."""
+
+
 class Fates(Part):
     """The moves of one item, each within a transaction that the caller holds."""
 
     def __init__(self, base: Base) -> None:
         super().__init__(base)
         self._leases = Leases()
+        self._bad_ends = BadEnds()
 
     def _set(self, seq: int, **values: Any) -> None:
         self._db.run(SET_ITEM, b_seq=seq, **values)
@@ -60,11 +94,13 @@ class Fates(Part):
     def _write(self) -> Iterator[None]:
         """Hold a transaction that may change leases, and remember them once it is committed."""
         self._leases.begin()
+        self._bad_ends.begin()
         with self._db.write():
             yield
             for agent_n in self._leases.changed():
                 self._leases.raised(agent_n, self._db.number(TOUCH, b_n=agent_n))
         self._leases.commit()
+        self._bad_ends.commit()
 
     def _fate(self, row: Row) -> Fate:
         return fate(ItemState(row["state"]), cancel=bool(row["cancel"]))
@@ -109,7 +145,12 @@ class Fates(Part):
 
     def _finish_cancelled(self, row: Row, detail: str) -> None:
         self._finish(
-            row, AttemptState.CANCELLED, reason=Reason.CANCELLED.value, detail=detail, cancel=1
+            row,
+            AttemptState.CANCELLED,
+            reason=Reason.CANCELLED.value,
+            detail=detail,
+            cancel=1,
+            not_before_ms=None,
         )
 
     def _finish(self, row: Row, end: AttemptState, **values: Any) -> None:
@@ -130,9 +171,16 @@ class Fates(Part):
                 **values,
             },
         )
-        if row["has_secrets"]:
-            self._db.run(_FORGET, b_seq=row["seq"])
+        if row["has_secrets"] and not values.get("dead"):
+            self._forget(row)
         self._lease(row["holder_n"], row["id"], None)
+
+    def _forget(self, row: Row) -> None:
+        """Forget the secrets that came with an item; a dead letter keeps them for its replay."""
+        names = [found["env"] for found in self._db.rows(_SECRETS, seq=row["seq"])]
+        if names:
+            self._db.run(_FORGET, b_seq=row["seq"])
+            self._set(row["seq"], forgotten=json.dumps(names))
 
     def _hand_over(self, row: Row, agent_n: int) -> dict[str, Any]:
         """Make an agent the holder, under a new token; return the columns that changed."""

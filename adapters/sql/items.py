@@ -14,9 +14,20 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.directory import SqlDirectory
 from launchyard.adapters.sql.fates import Fates
 from launchyard.adapters.sql.rows import SHOWN, item_view
-from launchyard.adapters.sql.tables import ACTIVE, DONE, WAITING, agents, attempts, items, secrets
+from launchyard.adapters.sql.tables import (
+    ACTIVE,
+    DEAD,
+    DELAYED,
+    DONE,
+    WAITING,
+    agents,
+    attempts,
+    items,
+    secrets,
+)
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
+from launchyard.domain.priority import DEFAULT, Priority, QueueMode
 from launchyard.domain.secrets import references
 from launchyard.ports.records import ItemView, NewItem, QueueCounts, Standing, StoreError, Trouble
 
@@ -32,6 +43,8 @@ _IN_QUEUE = select(func.count()).where(items.c.queue_n == bindparam("queue_n"))
 COUNT_WAITING = _IN_QUEUE.where(WAITING)
 COUNT_ACTIVE = _IN_QUEUE.where(ACTIVE)
 COUNT_DONE = _IN_QUEUE.where(DONE)
+COUNT_DELAYED = _IN_QUEUE.where(DELAYED)
+COUNT_DEAD = _IN_QUEUE.where(DEAD)
 POSITION = COUNT_WAITING.where(
     tuple_(items.c.priority, items.c.seq) <= tuple_(bindparam("priority"), bindparam("seq"))
 )
@@ -87,6 +100,7 @@ class SqlItems(SqlDirectory, Fates):
             entity_n=queue["entity_n"],
             queue_n=queue["n"],
             state=ItemState.QUEUED.value,
+            priority=new.priority.value,
             token_epoch=self._base.restore_epoch,
             name=new.name,
             submitter=new.submitter,
@@ -94,6 +108,8 @@ class SqlItems(SqlDirectory, Fates):
             idempotency_key=new.idempotency_key,
             body_digest=new.body_digest,
             has_secrets=int(bool(new.secrets or references(new.spec))),
+            retry=json.dumps(new.retry),
+            not_before_ms=new.not_before_ms if (new.not_before_ms or 0) > now else None,
             enqueued_ms=now,
             times=json.dumps({ItemState.QUEUED.value: now}),
             spec=json.dumps(new.spec),
@@ -123,6 +139,23 @@ class SqlItems(SqlDirectory, Fates):
                 self._set(row["seq"], cancel=1, detail=detail)
             return self._shown(item)
 
+    def set_priority(self, item: str, priority: Priority) -> ItemView:
+        with self._write():
+            row = self._db.one(_ITEM, id=item)
+            if row is None:
+                raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
+            if row["state"] != ItemState.QUEUED:
+                raise StoreError(
+                    f"item {item} waits no more: it is {row['state']}", Trouble.CONFLICT
+                )
+            if self._queue_view(row["queue_n"]).mode is QueueMode.FIFO and priority is not DEFAULT:
+                raise StoreError(
+                    "its queue serves by age alone; the queue's owner can set `mode: priority`",
+                    Trouble.CONFLICT,
+                )
+            self._set(row["seq"], priority=priority.value)
+            return self._shown(item)
+
     def attempts(self, item: str) -> Sequence[ItemView]:
         with self._db.read():
             now = self._shown(item)
@@ -136,7 +169,7 @@ class SqlItems(SqlDirectory, Fates):
             queue = self._queue_view(row["queue_n"])
             serving = self._db.rows(AGENTS_OF, entity_n=row["entity_n"])
             place: dict[str, Any] = {"queue_n": row["queue_n"]}
-            waits = view.state is ItemState.QUEUED
+            waits = view.state is ItemState.QUEUED and view.not_before_ms is None
             position = {"priority": row["priority"], "seq": row["seq"], **place}
             now = self._clock.now_ms()
             return Standing(
@@ -157,6 +190,8 @@ class SqlItems(SqlDirectory, Fates):
                 waiting=self._db.number(COUNT_WAITING, queue_n=n),
                 active=self._db.number(COUNT_ACTIVE, queue_n=n),
                 done=self._db.number(COUNT_DONE, queue_n=n),
+                delayed=self._db.number(COUNT_DELAYED, queue_n=n),
+                dead=self._db.number(COUNT_DEAD, queue_n=n),
                 oldest_waiting_ms=oldest["enqueued_ms"] if oldest else None,
             )
 
@@ -166,6 +201,9 @@ def _earlier(now: ItemView, row: Row) -> ItemView:
     return replace(
         now,
         attempt=row["attempt"],
+        retries=0,
+        not_before_ms=None,
+        dead="",
         state=ItemState.DONE,
         attempt_state=AttemptState(row["attempt_state"]),
         agent=row["agent_id"] or "",

@@ -100,6 +100,8 @@ class SqlReports(SqlBeats):
         row = self._db.one(ITEM, id=report.lease.item)
         if row is None:
             return _unknown(report.lease)
+        if report.lease.attempt < row["attempt"]:
+            return self._report_past(agent, row, report)
         known = _record(row)
         answer = judge_report(known, report) if self._is_holder(agent, row) else _STALE
         if answer.verdict is Verdict.TAKEN and answer.seq > known.seq:
@@ -137,7 +139,7 @@ class SqlReports(SqlBeats):
         """Write down the end that *fact* tells of."""
         end = fact.state or AttemptState.LOST
         done = (ItemState.DONE.value, self._clock.now_ms())
-        self._finish(
+        self._conclude(
             row,
             end,
             reason=fact.reason.value if fact.reason else "",
@@ -158,6 +160,8 @@ class SqlReports(SqlBeats):
             row = self._db.one(ITEM, id=reclaim.item)
             if row is None:
                 raise StoreError(f"there is no item {reclaim.item!r}", Trouble.NOT_FOUND)
+            if reclaim.attempt < row["attempt"] and self._past(row, reclaim.attempt):
+                return ReclaimAnswer(verdict=ReclaimVerdict.OVER)
             known = _record(row)
             verdict = judge_reclaim(known, reclaim)
             if verdict is not ReclaimVerdict.GRANTED:

@@ -11,10 +11,12 @@ from sqlalchemy import Select, func, select
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.tables import agents, configs, entities, items, queues
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.exchange import ItemGrant, Place
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token
 from launchyard.domain.reports import Record
+from launchyard.domain.template_schema import read_variables
 from launchyard.ports.records import ItemView
 
 GRANT = (
@@ -25,6 +27,7 @@ GRANT = (
         queues.c.resource,
         queues.c.config_n.label("queue_config_n"),
         configs.c.document,
+        configs.c.variables,
     )
     .select_from(items)
     .join(queues, queues.c.n == items.c.queue_n)
@@ -91,7 +94,7 @@ def grant(row: Row, changed: Mapping[str, Any]) -> ItemGrant:
         entity=row["entity"],
         queue=row["queue"],
         resource=row["resource"],
-        spec=json.loads(row["spec"]),
+        spec=_spec(row),
         queue_config=json.loads(row["document"]),
         submitter=row["submitter"],
         run_id=row["run_id"],
@@ -104,6 +107,23 @@ def grant(row: Row, changed: Mapping[str, Any]) -> ItemGrant:
         log_cursors=changed.get("log_cursors", {}),
         secrets=changed.get("secrets", {}),
     )
+
+
+def _spec(row: Row) -> Json:
+    """Return the launch's words, with what the queue's variables have become since its submit."""
+    spec: Json = json.loads(row["spec"])
+    if row["variables"] == "{}" or not isinstance(spec, dict):
+        return spec
+    given = spec.get("template_variables")
+    defaults = {
+        name: one.default
+        for name, one in read_variables(json.loads(row["variables"]))[0].items()
+        if one.default is not None
+    }
+    return {
+        **spec,
+        "template_variables": {**defaults, **(given if isinstance(given, dict) else {})},
+    }
 
 
 _CHANGING = ("token_epoch", "token_counter", "state", "attempt_state")
@@ -135,6 +155,11 @@ def item_view(row: Row, *, whole: bool) -> ItemView:
         cancel=bool(row["cancel"]),
         logs_complete=bool(row["logs_complete"]),
         times_ms=json.loads(row["times"]),
+        priority=row["priority"],
+        retries=row["attempt"] - row["fresh_from"],
+        not_before_ms=row["not_before_ms"],
+        dead=row["dead"],
+        retry=json.loads(row["retry"]),
         spec=json.loads(row["spec"]) if whole else None,
         queue_config=json.loads(row["document"]) if whole else None,
     )

@@ -95,7 +95,7 @@ class SqlScan(SqlReports):
                 found, left = self._end_lease(agent["n"], found, left)
         lost = self._db.rows(FORGOTTEN, now=now, most=max(left, 0))
         for row in lost:
-            self._finish(row, AttemptState.LOST, reason=Reason.HOST_LOST.value, detail=_LOST)
+            self._conclude(row, AttemptState.LOST, reason=Reason.HOST_LOST.value, detail=_LOST)
         woken = {f"{row['entity']}/{row['queue']}" for row in lost} | set(found.woken)
         look = next_look(now, self._deadlines(), self._settings.ttl_s)
         return replace(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from random import SystemRandom
 
 from launchyard.domain.lease import HOST_LOST_S, TTL_S
 
@@ -17,6 +19,9 @@ class StoreSettings:
     busy_s: float = 5.0
     keys_for_s: float = 5.0
     """How long a key once looked up is trusted without another look."""
+
+    random: Callable[[], float] = SystemRandom().random
+    """Gives numbers from 0 up to 1: how much sooner than its longest wait a retry comes."""
 
     adopt_most: int = 256
     scan_most: int = 500

@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from launchyard.adapters.sql.again import SqlAgain
 from launchyard.adapters.sql.database import Database
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.adapters.sql.files import SqlFiles
-from launchyard.adapters.sql.listing import SqlListing
 from launchyard.adapters.sql.named_secrets import SqlNamedSecrets
 from launchyard.adapters.sql.part import Base, Shared
 from launchyard.adapters.sql.scan import SqlScan
@@ -24,7 +24,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlListing, SqlScan, SqlFiles, SqlNamedSecrets):
+class SqlStore(SqlAgain, SqlScan, SqlFiles, SqlNamedSecrets):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

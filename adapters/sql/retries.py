@@ -1,0 +1,169 @@
+"""What follows an attempt's end: its history, and the next attempt or the end of its item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from launchyard.adapters.sql.database import Row
+from launchyard.adapters.sql.fates import Fates
+from launchyard.adapters.sql.rows import times
+from launchyard.adapters.sql.tables import agents, attempts, entities, queues
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import Answer, Report, Verdict
+from launchyard.domain.item import ItemState, move
+from launchyard.domain.lease import Token
+from launchyard.domain.reason import Reason
+from launchyard.domain.reports import Record, judge_report
+from launchyard.domain.retry import Budget, End, Retry, decide, failure_class
+from launchyard.domain.retry_wire import effective
+from launchyard.ports.retries import BadEnd
+
+QUEUE_OF = (
+    select(queues.c.retry, queues.c.name, queues.c.deleted_ms, entities.c.name.label("entity"))
+    .join(entities, entities.c.n == queues.c.entity_n)
+    .where(queues.c.n == bindparam("queue_n"))
+)
+SPENT = select(attempts.c.budget).where(
+    attempts.c.item_seq == bindparam("seq"),
+    attempts.c.attempt >= bindparam("fresh_from"),
+    attempts.c.budget != "",
+)
+PAST = (
+    select(attempts, agents.c.id.label("holder"))
+    .outerjoin(agents, agents.c.n == attempts.c.agent_n)
+    .where(attempts.c.item_seq == bindparam("seq"), attempts.c.attempt == bindparam("attempt"))
+)
+_SET_PAST = update(attempts).where(
+    attempts.c.item_seq == bindparam("b_seq"), attempts.c.attempt == bindparam("b_attempt")
+)
+_KEPT = tuple(c.name for c in attempts.c if c.name not in {"item_seq", "attempt", "budget"})
+_AFRESH: Mapping[str, Any] = {
+    "state": ItemState.QUEUED.value,
+    "attempt_state": None,
+    "holder_n": None,
+    "agent_n": None,
+    "missed": 0,
+    "offered": 0,
+    "offered_until_ms": None,
+    "cancel": 0,
+    "place_scope": "",
+    "place_name": "",
+    "place_uid": "",
+    "reason": "",
+    "exit_code": None,
+    "logs_complete": 0,
+    "config_n": None,
+    "dead": "",
+}
+_WANTED = frozenset({AttemptState.SUCCEEDED, AttemptState.CANCELLED, AttemptState.REJECTED})
+_STALE = Answer(verdict=Verdict.STALE)
+
+
+class Retries(Fates):
+    """Ends of attempts, each within a transaction that the caller holds."""
+
+    def _conclude(self, row: Row, end: AttemptState, **values: Any) -> None:
+        """End an attempt; what follows from it is in the same transaction.
+
+        *values* are the last facts of the attempt. A good end costs nothing more than itself.
+        """
+        if end in _WANTED or row["cancel"]:
+            self._finish(row, end, **values)
+            return
+        reason = values.get("reason")
+        how = End(
+            state=end,
+            reason=Reason(reason) if reason else None,
+            at_ms=self._clock.now_ms(),
+            exit_code=values.get("exit_code"),
+        )
+        queue = self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]
+        policy = effective(json.loads(queue["retry"]), json.loads(row["retry"]))
+        decision = decide(policy, self._spent(row), how, self._settings.random())
+        failure, retried = failure_class(how), isinstance(decision, Retry)
+        self._bad_ends.note(
+            BadEnd(entity=queue["entity"], queue=queue["name"], failure=failure, retried=retried)
+        )
+        if isinstance(decision, Retry):
+            self._try_again(row, end, decision, values)
+        else:
+            self._finish(row, end, dead=failure.value, **values)
+
+    def _spent(self, row: Row) -> list[Budget]:
+        """Return what the item's retries were charged to since its budgets were fresh."""
+        if row["attempt"] == row["fresh_from"]:
+            return []
+        rows = self._db.rows(SPENT, seq=row["seq"], fresh_from=row["fresh_from"])
+        return [Budget(one["budget"]) for one in rows]
+
+    def _try_again(
+        self, row: Row, end: AttemptState, decision: Retry, values: Mapping[str, Any]
+    ) -> None:
+        """Put the item back for its next attempt, which waits for its moment."""
+        done = move(ItemState(row["state"]), ItemState.DONE)
+        now = self._clock.now_ms()
+        final = {"times": times(row, (end.value, now), (done.value, now)), **values}
+        self._keep(row, {**final, "attempt_state": end.value}, decision.budget.value)
+        why = values.get("reason") or "no reason was given"
+        self._begin_next(
+            row,
+            state=done,
+            reported=values.get("reported", row["reported"]),
+            not_before_ms=decision.not_before_ms,
+            detail=(
+                f"attempt {row['attempt']} {end} ({why});"
+                f" retry {decision.number} of {decision.of} for {decision.budget}"
+            ),
+        )
+
+    def _keep(self, row: Row, final: Mapping[str, Any], budget: str) -> None:
+        """Write an attempt into the history, as *final* leaves it."""
+        kept = {name: final.get(name, row[name]) for name in _KEPT}
+        self._db.run(
+            attempts.insert(), item_seq=row["seq"], attempt=row["attempt"], budget=budget, **kept
+        )
+
+    def _begin_next(self, row: Row, *, state: ItemState, **values: Any) -> None:
+        """Make an ended item wait for its next attempt: same place in line, new token."""
+        move(state, ItemState.QUEUED)
+        queued = json.dumps({ItemState.QUEUED.value: self._clock.now_ms()})
+        changed = {**_AFRESH, **self._next_token(row), "times": queued, **values}
+        self._set(row["seq"], attempt=row["attempt"] + 1, **changed)
+        self._lease(row["holder_n"], row["id"], None)
+
+    def _past(self, row: Row, attempt: int) -> Row | None:
+        """Return an earlier attempt of an item."""
+        return self._db.one(PAST, seq=row["seq"], attempt=attempt)
+
+    def _report_past(self, agent: Row, row: Row, report: Report) -> Answer:
+        """Take what the holder of an earlier attempt still has to say: that its log is complete.
+
+        What it reported before is known; its end is final, and of any other token it is stale.
+        """
+        past = self._past(row, report.lease.attempt)
+        if past is None or past["agent_n"] != agent["n"]:
+            return _STALE
+        known = _record(past)
+        answer = judge_report(known, report)
+        if answer.verdict is Verdict.TAKEN and answer.seq > known.seq:
+            values = {"logs_complete": 1} if report.fact.logs_complete else {}
+            where = {"b_seq": row["seq"], "b_attempt": known.attempt}
+            self._db.run(_SET_PAST, **where, reported=report.seq, **values)
+        return answer
+
+
+def _record(past: Row) -> Record:
+    """Return what `domain.reports` needs to judge what is said of an earlier attempt."""
+    return Record(
+        attempt=past["attempt"],
+        token=Token(past["token_epoch"], past["token_counter"]),
+        seq=past["reported"],
+        item_state=ItemState.DONE,
+        attempt_state=AttemptState(past["attempt_state"]),
+        place=None,
+        holder=past["holder"] or "",
+    )
