@@ -6,11 +6,13 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from launchyard.actors.build_log import BuildLog
 from launchyard.actors.child import Channel
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.mailbox import Mailbox
@@ -33,7 +35,7 @@ from launchyard.domain.spec import ArchiveSource, GitSource, NoSource, Source
 from launchyard.ports import families
 from launchyard.ports.builder import Builder, BuildError, Built
 from launchyard.ports.clock import Clock
-from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
+from launchyard.ports.launch_server import AttemptFiles, ServerError
 from launchyard.ports.metrics import Metrics
 from launchyard.ports.source import (
     ArchiveRequest,
@@ -45,18 +47,18 @@ from launchyard.ports.source import (
 from launchyard.ports.target import BuildJob
 
 _log = logging.getLogger(__name__)
-SOURCE: Final = "build"
-_PIECE_B: Final = 64 * 1024
-_MOST_WAITING_B: Final = 4 * 1024 * 1024
-_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildHostParts:
-    """What a build host is made of; `builders` and `fetchers` by their names."""
+    """What a build host is made of; `builders` and `fetchers` by their names.
+
+    `broken` says of those that could not be made why; what asks for one of them fails with that.
+    """
 
     builders: Mapping[str, Builder]
     fetchers: Mapping[str, SourceFetcher[Any]]
+    broken: Mapping[str, str] = field(default_factory=dict)
     files: AttemptFiles
     clock: Clock
     metrics: Metrics
@@ -75,6 +77,7 @@ class BuildHost:
         self._pool = [Mailbox[Build]() for _ in range(parts.most)]
         self._lock = threading.Lock()
         self._stops: dict[Ref, threading.Event] = {}
+        self._under_way = Counter[str]()
 
     def start(self) -> BuildHost:
         """Start every worker; return this host."""
@@ -115,6 +118,21 @@ class BuildHost:
         with self._lock:
             return self._stops.setdefault(ref, threading.Event())
 
+    @contextlib.contextmanager
+    def counted(self, builder: str) -> Iterator[None]:
+        """Show a build as one that is under way; several may be, with one builder, too."""
+        self._count(builder, 1)
+        try:
+            yield
+        finally:
+            self._count(builder, -1)
+
+    def _count(self, builder: str, by: int) -> None:
+        with self._lock:
+            self._under_way[builder] += by
+            now = self._under_way[builder]
+            self._parts.metrics.gauge(families.BUILDS_IN_PROGRESS, now, {"builder": builder})
+
     def say(self, message: FromHost) -> None:
         """Send *message* to the main process; any thread may."""
         self._channel.send(message)
@@ -146,17 +164,16 @@ class BuildWorker(Role[Build]):
     def _build(self, wish: Build) -> None:
         metrics, began = self._parts.metrics, self._parts.clock.boottime()
         builder = {"builder": wish.job.builder or "none"}
-        log = BuildLog(self._parts, wish.ref)
+        log = BuildLog(self._parts.files, self._parts.clock, metrics, wish.ref)
         stop = self._host.stop_of(wish.ref)
-        metrics.gauge(families.BUILDS_IN_PROGRESS, 1, builder)
         end: BuildDone | BuildFailed
-        try:
-            end = self._made(wish.ref, wish.job, log, stop.is_set)
-        except (SourceError, BuildError) as e:
-            log.write(f"{e}\n".encode())
-            end = BuildFailed(wish.ref, e.reason, str(e), e.retry)
-        log.close()
-        metrics.gauge(families.BUILDS_IN_PROGRESS, 0, builder)
+        with self._host.counted(builder["builder"]):
+            try:
+                end = self._made(wish.ref, wish.job, log, stop.is_set)
+            except (SourceError, BuildError) as e:
+                log.write(f"{e}\n".encode())
+                end = BuildFailed(wish.ref, e.reason, str(e), e.retry)
+            log.close()
         outcome = {**builder, "outcome": _outcome(end)}
         spent_s = self._parts.clock.boottime() - began
         metrics.observe(families.BUILD_DURATION, spent_s, outcome)
@@ -170,19 +187,22 @@ class BuildWorker(Role[Build]):
         folder = self._fetched(job, log, cancelled)
         if job.request is None:
             return BuildDone(ref, Built(cache="none"), folder)
-        builder = self._parts.builders.get(job.builder)
-        if builder is None:
-            known = ", ".join(self._parts.builders) or "none"
-            raise BuildError(
-                f"this agent has no builder {job.builder}; it has {known}",
-                reason=Reason.BUILDER_MISSING,
-            )
+        builder = self._builder(job.builder)
         source = folder if job.request.source else ""
         request = replace(job.request, source=source, timeout_s=self._parts.timeout_s)
         reach("build.before_call")
         built = builder.build(request, log.write, cancelled)
         reach("build.after_call")
         return BuildDone(ref, built, folder)
+
+    def _builder(self, name: str) -> Builder:
+        builder = self._parts.builders.get(name)
+        if builder is None:
+            known = ", ".join(self._parts.builders) or "none"
+            missing = f"this agent has no builder {name}; it has {known}"
+            text = self._parts.broken.get(name, missing)
+            raise BuildError(text, reason=Reason.BUILDER_MISSING)
+        return builder
 
     def _fetched(self, job: BuildJob, log: BuildLog, cancelled: Callable[[], bool]) -> str:
         """Bring the source into its folder; what an interrupted fetch left there goes first."""
@@ -191,9 +211,8 @@ class BuildWorker(Role[Build]):
             return job.into
         fetcher = self._parts.fetchers.get(kind)
         if fetcher is None:
-            raise SourceError(
-                f"this agent cannot fetch {kind} sources", reason=Reason.SOURCE_REFUSED
-            )
+            text = self._parts.broken.get(kind, f"this agent cannot fetch {kind} sources")
+            raise SourceError(text, reason=Reason.SOURCE_REFUSED)
         into = Path(job.into)
         try:
             shutil.rmtree(into, ignore_errors=True)
@@ -224,53 +243,6 @@ class BuildWorker(Role[Build]):
                     f"this agent cannot fetch {type(source).__name__} sources",
                     reason=Reason.SOURCE_REFUSED,
                 )
-
-
-class BuildLog:
-    """Ships a build's output as it comes; a server that is away never stops a build."""
-
-    def __init__(self, parts: BuildHostParts, ref: Ref) -> None:
-        self._files, self._clock, self._metrics = parts.files, parts.clock, parts.metrics
-        self._ref = ref
-        self._lock = threading.Lock()
-        self._waiting = bytearray()
-        self._cursor = 0
-        self._sent_at = 0.0
-        self._full = False
-
-    def write(self, data: bytes) -> None:
-        """Add *data*; what lies here long enough, or is enough, is sent."""
-        with self._lock:
-            if len(self._waiting) < _MOST_WAITING_B and not self._full:
-                self._waiting += data
-            old = self._clock.boottime() - self._sent_at > _EVERY_S
-            if old or len(self._waiting) >= _PIECE_B:
-                self._send()
-
-    def close(self) -> None:
-        """Send the rest."""
-        with self._lock:
-            self._send()
-
-    def _send(self) -> None:
-        self._sent_at = self._clock.boottime()
-        ref = self._ref
-        with contextlib.suppress(ServerError):
-            while self._waiting and not self._full:
-                piece = bytes(self._waiting[:_PIECE_B])
-                try:
-                    reach("logs.before_send")
-                    self._cursor = self._files.append_log(
-                        ref.item, ref.attempt, SOURCE, self._cursor, piece
-                    )
-                    reach("logs.after_send")
-                except LogCursorError as e:
-                    if e.cursor == self._cursor and not e.full:
-                        return
-                    self._cursor, self._full = e.cursor, e.full
-                    continue
-                del self._waiting[: len(piece)]
-                self._metrics.count(families.LOG_BYTES_SHIPPED, by=len(piece))
 
 
 def _opened(files: AttemptFiles, sha256: str) -> Any:

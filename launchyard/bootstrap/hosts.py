@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from launchyard.actors.build_host import BuildHost, BuildHostParts
 from launchyard.actors.child import Channel
@@ -14,10 +16,12 @@ from launchyard.adapters.prometheus.metrics import MetricsConfig, PrometheusMetr
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.bootstrap.logs import LogSettings, set_up
 from launchyard.domain.documents import Json
-from launchyard.plugins.factory import make
+from launchyard.plugins.factory import FactoryError, make
 from launchyard.plugins.manager import Plugins, Rules
-from launchyard.plugins.specs import Place
+from launchyard.plugins.specs import Place, Provider
 
+A = TypeVar("A")
+_log = logging.getLogger(__name__)
 BUILD_ENTRY = "launchyard.bootstrap.hosts:build_host"
 RUN_ENTRY = "launchyard.bootstrap.hosts:run_host"
 
@@ -77,15 +81,11 @@ def build_host(spec: BuildHostSpec, channel: Channel) -> BuildHost:
     common = spec.common
     set_up(common.log)
     plugins = _plugins(common)
-    builders = {
-        name: make(provider, _place(spec, name)) for name, provider in plugins.builders.items()
-    }
-    fetchers = {
-        name: make(provider, _place(spec, name)) for name, provider in plugins.sources.items()
-    }
+    broken: dict[str, str] = {}
     parts = BuildHostParts(
-        builders=builders,
-        fetchers=fetchers,
+        builders=_made(spec, plugins.builders, broken),
+        fetchers=_made(spec, plugins.sources, broken),
+        broken=broken,
         files=RestAttemptFiles(common.server, common.key),
         clock=SystemClock(),
         metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
@@ -93,6 +93,20 @@ def build_host(spec: BuildHostSpec, channel: Channel) -> BuildHost:
         timeout_s=spec.timeout_s,
     )
     return BuildHost(parts, channel).start()
+
+
+def _made(
+    spec: BuildHostSpec, providers: Mapping[str, Provider[A]], broken: dict[str, str]
+) -> dict[str, A]:
+    """Make all that can be made: one that cannot costs those alone who ask for it."""
+    made: dict[str, A] = {}
+    for name, provider in providers.items():
+        try:
+            made[name] = make(provider, _place(spec, name))
+        except FactoryError as e:
+            _log.warning("%s", e)
+            broken[name] = f"this agent's {e}"
+    return made
 
 
 def _plugins(common: HostSettings) -> Plugins:
