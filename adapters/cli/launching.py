@@ -39,6 +39,7 @@ class Wanted:
     entry_point: str | None = None
     config: str | None = None
     variables: Sequence[str] = ()
+    secrets: Sequence[str] = ()
     resource_args: str | None = None
     run_id: str | None = None
     timeout_s: float | None = None
@@ -62,6 +63,13 @@ def launch_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("-c", "--config", metavar="FILE", help="Launch spec in JSON or YAML."),
         click.option(
             "--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of the job."
+        ),
+        click.option(
+            "--secret",
+            "secrets",
+            multiple=True,
+            metavar="ENV=NAME",
+            help="Secret that the job gets as a variable.",
         ),
         click.option(
             "-R", "--resource-args", metavar="JSON|FILE", help="Overrides of the queue's settings."
@@ -92,6 +100,7 @@ def _spec(session: Session, wanted: Wanted) -> dict[str, Json]:
     spec.update(_said(wanted))
     _command(spec, wanted)
     _variables(spec, wanted.variables)
+    _secrets(spec, wanted.secrets)
     if wanted.resource_args:
         spec["resource_args"] = _resource_args(session, wanted.resource_args)
     # The folder comes last: everything else that could be wrong has been told by now.
@@ -155,6 +164,27 @@ def _variables(spec: dict[str, Json], given: Sequence[str]) -> None:
         variables[name] = value
     if variables:
         spec["env"] = variables
+
+
+def _secrets(spec: dict[str, Json], given: Sequence[str]) -> None:
+    """Name secrets; one of the file's for the same variable gives way."""
+    wanted: dict[str, Json] = {}
+    for text in given:
+        env, equals, name = text.partition("=")
+        if not (env and equals and name):
+            remedy = "write --secret ENV=NAME, as HF_TOKEN=hf; `launchyard secret list` has names"
+            raise CommandError(
+                "--secret names a variable and a secret", "", remedy, code=Code.USAGE
+            )
+        wanted[env] = {"env": env, "from": f"secret:{name.removeprefix('secret:')}"}
+    before = spec.get("secrets")
+    kept: list[Json] = [
+        one
+        for one in (before if isinstance(before, list) else ())
+        if not (isinstance(one, dict) and one.get("env") in wanted)
+    ]
+    if wanted:
+        spec["secrets"] = [*kept, *wanted.values()]
 
 
 def _resource_args(session: Session, text: str) -> dict[str, Json]:

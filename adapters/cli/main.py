@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "resume": ("agents", "Let a paused agent take work again."),
     "login": ("login", "Keep the address and the key of a server."),
     "keys": ("keys", "Make, list and revoke keys."),
+    "secret": ("secret", "Set, list and remove secrets."),
     "server": ("server", "Be a server."),
     "agent": ("agent", "Be an agent: take jobs from queues and run them."),
     "config": ("config", "Check and explain an agent's configuration."),

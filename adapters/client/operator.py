@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
 from launchyard.adapters.client.files import body
-from launchyard.adapters.client.following import Following
+from launchyard.adapters.client.named_secrets import RestNamedSecrets
 from launchyard.adapters.client.reading import item_view, key_info, listed, queue_view
 from launchyard.adapters.client.server import read
 from launchyard.adapters.client.transport import STREAM_S, Call, Transport, place
@@ -31,7 +31,7 @@ _CREATED: Final = 201
 _MISSING: Final = 404
 
 
-class RestOperator(Following):
+class RestOperator(RestNamedSecrets):
     """`Operator` over HTTP."""
 
     def __init__(self, base_url: str, key: str) -> None:
