@@ -81,22 +81,6 @@ class ClaimRoutes:
                 needs=Needs.MANAGE,
                 gives=AgentView,
             ),
-            Endpoint(
-                method="POST",
-                path="/api/v1/agents/{agent}/pause",
-                handler=self.pause,
-                does="Let an agent take nothing new; what it has goes on",
-                needs=Needs.MANAGE,
-                gives=AgentView,
-            ),
-            Endpoint(
-                method="POST",
-                path="/api/v1/agents/{agent}/resume",
-                handler=self.resume,
-                does="Let a paused agent take work again",
-                needs=Needs.MANAGE,
-                gives=AgentView,
-            ),
         )
 
     async def agents(self, request: Request) -> Response:

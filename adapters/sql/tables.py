@@ -129,7 +129,6 @@ agents: Final = Table(
     Column("standing", Text, nullable=False, server_default="{}"),
     _flag("drain"),
     _flag("paused"),
-    _flag("paused"),
     Column("started_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     Column("lease_until_ms", BigInteger),

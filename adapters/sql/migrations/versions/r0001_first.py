@@ -113,7 +113,6 @@ def _agents() -> None:
         sa.Column("standing", sa.Text(), server_default="{}", nullable=False),
         sa.Column("drain", sa.Integer(), server_default="0", nullable=False),
         sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("paused", sa.Integer(), server_default="0", nullable=False),
         sa.Column("started_ms", sa.BigInteger(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.Column("lease_until_ms", sa.BigInteger(), nullable=True),
