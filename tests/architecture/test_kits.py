@@ -12,6 +12,22 @@ from launchyard.plugins.manager import Plugins
 
 ROOT = Path(__file__).parents[2]
 PORTS = {"targets": "RunnerContract", "builders": "BuilderContract", "sources": "SourceContract"}
+UNREGISTERED = {
+    "adapters/client/server.py": "LaunchServerContract",
+    "adapters/client/files.py": "AttemptFilesContract",
+    "adapters/local/blobs.py": "BlobsContract",
+    "adapters/sql/store.py": "ClaimContract",
+}
+"""Adapters that no plugin registers, because they are wired in, and their kits."""
+
+
+def contracts() -> set[str]:
+    """Return the names of all contracts in the test kit."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "plugins/testkit").glob("*.py")):
+        module = importlib.import_module(f"launchyard.plugins.testkit.{path.stem}")
+        found |= {name for name in vars(module) if name.endswith("Contract")}
+    return found
 
 
 def held() -> dict[str, set[str]]:
@@ -20,7 +36,7 @@ def held() -> dict[str, set[str]]:
     `TestGit(SourceContract)` holds the source `git`, `TestLocal` the target `local-process`, and
     `TestVenvByUv` the builder `venv`.
     """
-    found: dict[str, set[str]] = {contract: set() for contract in PORTS.values()}
+    found: dict[str, set[str]] = {name: set() for name in contracts()}
     for path in sorted((ROOT / "tests/contract").glob("test_*.py")):
         module = importlib.import_module(f"tests.contract.{path.stem}")
         for name, value in vars(module).items():
@@ -41,3 +57,15 @@ def test_every_registered_adapter_has_a_kit(family: str) -> None:
     kits = held()[PORTS[family]]
     assert names
     assert not {n for n in names if not any(n.startswith(k) or k.startswith(n) for k in kits)}
+
+
+def test_every_kit_is_run_here() -> None:
+    """One that no adapter of ours passes may ask for what cannot be done."""
+    assert not {contract for contract, adapters in held().items() if not adapters}
+
+
+def test_adapters_that_are_wired_in_have_kits() -> None:
+    """Whoever moves one is reminded of its kit."""
+    kits = held()
+    assert not [path for path in UNREGISTERED if not (ROOT / path).is_file()]
+    assert not {kit for kit in UNREGISTERED.values() if not kits.get(kit)}
