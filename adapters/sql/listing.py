@@ -7,21 +7,20 @@ what belongs to each item is then looked up.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, literal_column, select, text
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.items import SqlItems
 from launchyard.adapters.sql.rows import LISTED, item_view
-from launchyard.adapters.sql.tables import BEGUN, items, queues
+from launchyard.adapters.sql.tables import BEGUN, DELAYED, WAITING, items, queues
 from launchyard.domain.item import ItemState
+from launchyard.domain.priority import Priority
 from launchyard.ports.records import ItemFilter, ItemView
 
-_STATES = len(ItemState)
-_ANY_OF = or_(*(items.c.state == bindparam(f"state{i}") for i in range(_STATES)))
 LIST_ALL = (
     select(items.c.seq)
     .where(items.c.seq < bindparam("before"))
@@ -31,9 +30,19 @@ LIST_ALL = (
 LIST_ENTITY = LIST_ALL.where(items.c.entity_n == bindparam("entity_n"))
 LIST_QUEUE = LIST_ALL.where(items.c.queue_n == bindparam("queue_n"))
 LIST_BEGUN = LIST_QUEUE.where(BEGUN, items.c.state == bindparam("state"))
-LIST_ALL_OF, LIST_ENTITY_OF, LIST_QUEUE_OF = (
-    page.where(_ANY_OF) for page in (LIST_ALL, LIST_ENTITY, LIST_QUEUE)
+LIST_WAITING = (
+    select(items.c.seq)
+    .where(
+        items.c.queue_n == bindparam("queue_n"),
+        items.c.priority == bindparam("priority"),
+        WAITING,
+        items.c.seq + literal_column("0") < bindparam("before"),
+    )
+    .order_by(items.c.seq.desc())
+    .limit(bindparam("most"))
 )
+"""The sum hides the key of the table, which the planner else walks past all other priorities."""
+LIST_DELAYED = LIST_QUEUE.where(DELAYED, text("items.state = 'queued'"))
 _LISTED = LISTED.where(items.c.seq == bindparam("seq"))
 _SEQ = select(items.c.seq).where(items.c.id == bindparam("id"))
 _ALL_QUEUES = select(queues.c.n)
@@ -42,15 +51,13 @@ _NEWEST = (1 << 62) - 1
 
 
 class SqlListing(SqlItems):
-    """Lists items; those that left the queue by their own index, however many wait."""
+    """Lists items; each state that is asked for from its own index, however many others are."""
 
     def items(self, wanted: ItemFilter) -> Sequence[ItemView]:
         with self._db.read():
             values: dict[str, Any] = {"before": self._before(wanted.before), "most": wanted.most}
-            if wanted.states and ItemState.QUEUED not in wanted.states:
-                found = self._begun(wanted, values)
-            else:
-                found = self._page(wanted, values)
+            find = self._in_states if wanted.states else self._page
+            found = find(wanted, values)
             rows = [self._db.rows(_LISTED, seq=row["seq"])[0] for row in found]
         return [item_view(row, whole=False) for row in rows]
 
@@ -62,17 +69,14 @@ class SqlListing(SqlItems):
         """Walk back over all items of a queue, an entity, or the server."""
         if wanted.queue:
             values["queue_n"] = self._queue_row(wanted.entity, wanted.queue)["n"]
-            page, some = LIST_QUEUE, LIST_QUEUE_OF
-        elif wanted.entity:
+            return self._db.rows(LIST_QUEUE, **values)
+        if wanted.entity:
             values["entity_n"] = self._entity_n(wanted.entity)
-            page, some = LIST_ENTITY, LIST_ENTITY_OF
-        else:
-            page, some = LIST_ALL, LIST_ALL_OF
-        states = _states(wanted.states)
-        return self._db.rows(some if states else page, **values, **states)
+            return self._db.rows(LIST_ENTITY, **values)
+        return self._db.rows(LIST_ALL, **values)
 
-    def _begun(self, wanted: ItemFilter, values: dict[str, Any]) -> Sequence[Row]:
-        """Merge what every queue has in every state that is wanted."""
+    def _in_states(self, wanted: ItemFilter, values: dict[str, Any]) -> Sequence[Row]:
+        """Merge what every queue has in every state that is wanted, each from its own index."""
         if wanted.queue:
             found = [self._queue_row(wanted.entity, wanted.queue)]
         elif wanted.entity:
@@ -80,16 +84,19 @@ class SqlListing(SqlItems):
         else:
             found = list(self._db.rows(_ALL_QUEUES))
         pages = [
-            self._db.rows(LIST_BEGUN, queue_n=queue["n"], state=state.value, **values)
+            page
             for queue in found
             for state in set(wanted.states)
+            for page in self._pages(state, {**values, "queue_n": queue["n"]})
         ]
-        merged = heapq.merge(*pages, key=lambda row: -row["seq"])
+        merged = heapq.merge(*filter(None, pages), key=lambda row: -row["seq"])
         return list(islice(merged, wanted.most))
 
-
-def _states(states: Sequence[ItemState]) -> dict[str, str]:
-    """Return as many parameters as there are states, some of them repeated."""
-    if not states:
-        return {}
-    return {f"state{i}": states[i % len(states)].value for i in range(_STATES)}
+    def _pages(self, state: ItemState, values: dict[str, Any]) -> Iterator[Sequence[Row]]:
+        """Give a queue's items in one state, as rows of one order each."""
+        if state is not ItemState.QUEUED:
+            yield self._db.rows(LIST_BEGUN, state=state.value, **values)
+            return
+        yield self._db.rows(LIST_DELAYED, **values)
+        for priority in Priority:
+            yield self._db.rows(LIST_WAITING, priority=priority.value, **values)

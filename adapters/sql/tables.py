@@ -204,7 +204,13 @@ _part(
     items.c.seq,
 )
 _part("items_delayed", "not_before_ms IS NOT NULL", items.c.not_before_ms)
-_part("items_delayed_queue", "not_before_ms IS NOT NULL", items.c.queue_n, items.c.not_before_ms)
+_part(
+    "items_delayed_queue",
+    "not_before_ms IS NOT NULL",
+    items.c.state,
+    items.c.queue_n,
+    items.c.seq,
+)
 _part("items_dead", "dead <> ''", items.c.queue_n, items.c.seq)
 _part("items_begun", "state <> 'queued'", items.c.queue_n, items.c.state, items.c.seq)
 _part("items_held", "holder_n IS NOT NULL", items.c.holder_n, items.c.seq)

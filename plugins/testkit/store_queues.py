@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from launchyard.plugins.testkit.store_base import StoreKit
+from dataclasses import replace
+
+from launchyard.domain.item import ItemState
+from launchyard.domain.priority import Priority, QueueMode
+from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import World
+from launchyard.ports.records import ItemFilter, Queue, QueueChange, Trouble
 
 
 class QueueContract(StoreKit):
@@ -21,3 +26,83 @@ class QueueContract(StoreKit):
         assert len(other.claim().items) == 1
         worker.refuse("docker")
         assert len(worker.claim().items) == 1
+
+    def test_urgent_items_go_first_and_age_decides_within_one_priority(self, world: World) -> None:
+        """Each item's position counts those that are claimed before it."""
+        world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
+        low, first, urgent, second = (
+            world.put(priority=Priority[word]).id
+            for word in ("LOW", "MEDIUM", "CRITICAL", "MEDIUM")
+        )
+        order = [urgent, first, second, low]
+        assert [world.store.standing(item).position for item in order] == [1, 2, 3, 4]
+        worker = world.worker()
+        assert [grant.item for grant in worker.claim(9).items] == order
+
+    def test_a_waiting_item_changes_its_place(self, world: World) -> None:
+        """It keeps its age within its new priority; one that waits no more is a CONFLICT."""
+        world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
+        first, second, third = (world.put().id for _ in range(3))
+        assert world.store.set_priority(third, Priority.HIGH).priority == Priority.HIGH
+        world.store.set_priority(first, Priority.LOW)
+        worker = world.worker()
+        assert worker.one().item == third
+        assert trouble(lambda: world.store.set_priority(third, Priority.LOW)) is Trouble.CONFLICT
+        world.store.set_priority(first, Priority.MEDIUM)
+        assert [grant.item for grant in worker.claim(2).items] == [first, second]
+
+    def test_a_fifo_queue_knows_one_priority(self, world: World) -> None:
+        """Nor does a queue become one while it would forget what somebody asked for."""
+        item = world.put().id
+        assert trouble(lambda: world.store.set_priority(item, Priority.HIGH)) is Trouble.CONFLICT
+        world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
+        world.store.set_priority(item, Priority.HIGH)
+        back = QueueChange(mode=QueueMode.FIFO)
+        assert trouble(lambda: world.store.change_queue("team", "q", back)) is Trouble.CONFLICT
+        world.store.set_priority(item, Priority.MEDIUM)
+        assert world.store.change_queue("team", "q", back).mode is QueueMode.FIFO
+
+    def test_putting_a_queue_makes_it_or_gives_it_exactly_these_settings(
+        self, world: World
+    ) -> None:
+        """What is left out has its default again; the target stays for life."""
+        wanted = Queue(
+            entity="team",
+            name="new",
+            resource="local",
+            config={"a": "{{x}}"},
+            overridable=("a",),
+            limit=3,
+            mode=QueueMode.PRIORITY,
+            template_variables={"x": {"schema": {"type": "integer"}}},
+        )
+        made = world.store.put_queue(wanted)
+        assert replace(made, created_ms=0) == wanted
+        assert world.store.put_queue(wanted) == made
+        plain = Queue(entity="team", name="new", resource="local", config={}, paused=True)
+        assert replace(world.store.put_queue(plain), created_ms=0) == plain
+        other = replace(wanted, resource="docker")
+        assert trouble(lambda: world.store.put_queue(other)) is Trouble.CONFLICT
+
+    def test_a_grant_has_a_value_for_variables_that_came_later(self, world: World) -> None:
+        """What the launch said stays; defaults fill what it could not know of."""
+        item = world.put().id
+        described = {"n": {"schema": {"type": "integer", "default": 7}}}
+        world.store.change_queue("team", "q", QueueChange(template_variables=described))
+        grant = world.worker().one()
+        assert (grant.item, grant.spec) == (item, {"n": 1, "template_variables": {"n": 7}})
+
+    def test_lists_of_states_mix_all_that_wait(self, world: World) -> None:
+        """Newest first, whatever the priority and whether delayed or not."""
+        world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
+        world.queue("second")
+        ids = [world.put(priority=Priority(n % 4)).id for n in range(6)]
+        ids.append(world.put("second").id)
+        ids.append(world.put("second", not_before_ms=world.clock.now_ms() + 60_000).id)
+        claimed = world.worker().one().item
+        wanted = ItemFilter(entity="team", states=(ItemState.QUEUED, ItemState.CLAIMED))
+        assert [view.id for view in world.store.items(wanted)] == ids[::-1]
+        rest = replace(wanted, states=(ItemState.QUEUED,), before=ids[5], most=3)
+        assert [view.id for view in world.store.items(rest)] == [
+            item for item in ids[4::-1] if item != claimed
+        ][:3]

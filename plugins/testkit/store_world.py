@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import (
@@ -181,8 +182,8 @@ class World:
             Queue(entity="team", name=name, resource="local", config={"a": 1}, limit=limit)
         )
 
-    def put(self, queue: str = "q", key: str = "", body: str = "b") -> ItemView:
-        """Put an item on a queue."""
+    def put(self, queue: str = "q", key: str = "", body: str = "b", **more: Any) -> ItemView:
+        """Put an item on a queue; *more* are further parts of a `NewItem`."""
         self.made += 1
         new = NewItem(
             id=f"item-{self.made:05}",
@@ -195,6 +196,7 @@ class World:
             body_digest=body,
             idempotency_key=key,
             secrets={"TOKEN": "s3cret"},
+            **more,
         )
         return self.store.enqueue(new)[0]
 

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Select
 
-from launchyard.adapters.sql import agents, beats, claims, commands, items, listing, reports, scan
+from launchyard.adapters.sql import (
+    agents,
+    beats,
+    claims,
+    commands,
+    directory,
+    items,
+    listing,
+    reports,
+    scan,
+)
 from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.plugins.testkit.store_world import MovableClock
 
@@ -35,7 +45,9 @@ BUSY: dict[str, Select[Any]] = {
     "list an entity": listing.LIST_ENTITY,
     "list a queue": listing.LIST_QUEUE,
     "list begun": listing.LIST_BEGUN,
-    "list some": listing.LIST_ENTITY_OF,
+    "list waiting": listing.LIST_WAITING,
+    "list delayed": listing.LIST_DELAYED,
+    "another priority": directory.WAITING_AT,
 }
 INDEX = {
     "claim": "items_waiting (queue_n=?)",
@@ -47,6 +59,9 @@ INDEX = {
     "host lost": "items_forgotten",
     "position": "items_waiting",
     "list begun": "items_begun (queue_n=? AND state=? AND seq<?)",
+    "list waiting": "items_waiting (queue_n=? AND priority=?)",
+    "list delayed": "items_delayed_queue (state=? AND queue_n=? AND seq<?)",
+    "another priority": "items_waiting (queue_n=? AND priority=?)",
 }
 
 

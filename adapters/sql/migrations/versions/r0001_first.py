@@ -209,7 +209,7 @@ def _items() -> None:
     _part("items_dead", "items", ["queue_n", "seq"], "dead <> ''")
     delayed = "not_before_ms IS NOT NULL"
     _part("items_delayed", "items", ["not_before_ms"], delayed)
-    _part("items_delayed_queue", "items", ["queue_n", "not_before_ms"], delayed)
+    _part("items_delayed_queue", "items", ["state", "queue_n", "seq"], delayed)
     _part("items_forgotten", "items", ["offered_until_ms"], "offered_until_ms IS NOT NULL")
     _part("items_held", "items", ["holder_n", "seq"], "holder_n IS NOT NULL")
     _part(
