@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from signal import Signals
 from threading import enumerate as threads
@@ -26,6 +26,7 @@ from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.poller import Claimer, LaneLetter, Poller
 from launchyard.actors.reconciler import Hello, Reconciler
 from launchyard.actors.reporter import Reporter
+from launchyard.actors.reviewing import AskReview, Inspect, ReviewBook, Reviewer, Warden, Watched
 from launchyard.actors.role import Crew
 from launchyard.actors.session import Fatal, Session
 from launchyard.actors.status import StatusDesk
@@ -37,6 +38,7 @@ from launchyard.ports.families import ACTOR_FAILURES
 from launchyard.ports.journal import Journal
 from launchyard.ports.launch_server import LaunchServer
 from launchyard.ports.metrics import Metrics, Snapshot
+from launchyard.ports.policy import NoPolicy, Policy
 from launchyard.ports.target import HostSpec, Target
 
 _log = logging.getLogger(__name__)
@@ -61,6 +63,8 @@ class AgentParts:
     rules: Rules
     keep: Sequence[int] = ()
     reload: Callable[[], Rules] | None = None
+    policy: Policy = field(default_factory=NoPolicy)
+    look_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Agent:
             reporter=Mailbox(),
             reconciler=Mailbox(),
             done=lambda code, text: self._events.put(_Done(code, text)),
+            reviews=ReviewBook(parts.policy),
         )
 
     @property
@@ -157,6 +162,7 @@ class Agent:
         )
         for number, lane in enumerate(self._lanes):
             self._hire_lane(f"claimer {number}", lane)
+        self._hire_policy()
         kit.on_registered = lambda: self._beats.put(Beat())
         session.standing.on_change = self._beat_soon
         kit.reconciler.put(Hello(self._hello(known_as)))
@@ -165,6 +171,28 @@ class Agent:
         """Let a heartbeat tell what changed; before the hello there is nobody to tell."""
         if self.session.caller.epoch:
             self._alarms.after("standing", wait_s, lambda: self._beats.put(Beat()))
+
+    def _hire_policy(self) -> None:
+        """Start those who let plugins judge, where there are plugins that do."""
+        kit, session, crew, policy = self._kit, self.session, self._crew, self._parts.policy
+        for number, lane in enumerate(kit.reviews.lanes):
+            self._hire_reviewer(f"reviewer {number}", lane)
+        if not policy.guards:
+            return
+        looks = Mailbox[Inspect]()
+        watched = Watched(
+            policy=policy,
+            targets=self._parts.targets,
+            folder=self._parts.rules.jobs_folder,
+            interval_s=self._parts.look_s,
+        )
+        Warden.shut(session, watched)
+        crew.hire("warden", looks, lambda: Warden.start(looks, session, watched), "supervisor")
+        kit.look = lambda: looks.put(Inspect())
+
+    def _hire_reviewer(self, name: str, lane: Mailbox[AskReview]) -> None:
+        kit, policy = self._kit, self._parts.policy
+        self._crew.hire(name, lane, lambda: Reviewer.start(lane, policy, kit.inbox), "supervisor")
 
     def _hire_lane(self, name: str, lane: Mailbox[LaneLetter]) -> None:
         kit, session = self._kit, self.session
@@ -265,4 +293,5 @@ class Agent:
         self._kit.hosts.close()
         self._alarms.close()
         self._crew.stop(_STOP_S)
+        self._parts.policy.close(_STOP_S)
         self._parts.journal.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from launchyard.actors.facts import Due, SupervisorFact
@@ -14,6 +14,7 @@ from launchyard.actors.messages import Cancel, Find, Remove, Ship, Submit, ToHos
 from launchyard.actors.poller import PollerLetter
 from launchyard.actors.reconciler import ReconcilerLetter
 from launchyard.actors.reporter import Forget, ReporterLetter, Resume
+from launchyard.actors.reviewing import ReviewBook
 from launchyard.actors.session import Session
 from launchyard.actors.table import Table, Vault, name_of, ref_of
 from launchyard.domain.admission import Limits
@@ -22,9 +23,11 @@ from launchyard.domain.attempts import Attempt, Wish, after, wish
 from launchyard.domain.exchange import Fact, Launching, Place
 from launchyard.domain.naming import Owner, digest, labels
 from launchyard.domain.reason import Reason
+from launchyard.domain.review import event_of
 from launchyard.ports import families
 from launchyard.ports.builder import Built
 from launchyard.ports.journal import Journal
+from launchyard.ports.policy import NoPolicy
 from launchyard.ports.runner import Handle, Launch
 from launchyard.ports.target import PlanInput, Planned, Target
 
@@ -59,6 +62,8 @@ class Kit:
     reporter: Mailbox[ReporterLetter]
     reconciler: Mailbox[ReconcilerLetter]
     done: Callable[[int, str], None]
+    reviews: ReviewBook = field(default_factory=lambda: ReviewBook(NoPolicy()))
+    look: Callable[[], None] = lambda: None
     publish: Callable[[Any], None] = lambda _supervisor: None
     on_registered: Callable[[], None] = lambda: None
 
@@ -84,6 +89,7 @@ class Desk:
             return taken.row
         known = self.table.tell(taken.row, taken.news)
         self._count(row, known)
+        self._tell(known, taken.news)
         if known.running_ms and not row.running_ms and not known.ended:
             self.set_run_alarm(known)
         return known
@@ -236,8 +242,8 @@ class Desk:
         target, place = self.target_of(row), row.place
         if target is None or place is None:
             return
-        if self.needs_build(row):
-            # It may be running: then nothing must be built into its folder.
+        if self.kit.reviews.needs(row) or self.needs_build(row):
+            # It may be running: then nothing must be built into its folder, nor judged.
             self.find(row)
             return
         planned, plan = self.planned(row), self.planned(row).plan
@@ -255,6 +261,13 @@ class Desk:
             secrets=planned.secrets,
         )
         self.to_host(row, Submit(ref_of(row), launch, row.grant.log_cursors))
+
+    def _tell(self, row: Attempt, news: Fact) -> None:
+        """Let listeners hear of a step, once it is on record."""
+        policy = self.kit.reviews.policy
+        if policy.listens and news.state is not None:
+            event = event_of(row, news, self.session.caller.agent)
+            self.later(lambda: policy.tell(event))
 
     def _count(self, before: Attempt, now: Attempt) -> None:
         metrics, grant = self.session.metrics, now.grant

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from launchyard.actors.messages import FromHost
+from launchyard.actors.messages import FromHost, Ref
 from launchyard.domain.exchange import (
     AgentGrant,
     Answer,
@@ -17,6 +17,7 @@ from launchyard.domain.exchange import (
     Release,
     Report,
 )
+from launchyard.domain.review import Reviewed
 
 
 class StopMode(StrEnum):
@@ -47,6 +48,15 @@ class Fenced:
     """The fenced writes were answered."""
 
     answers: tuple[tuple[Launching, Answer], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDone:
+    """Reviewers gave their word on an attempt; no *reviewed* means that its spec is none."""
+
+    ref: Ref
+    reviewed: Reviewed | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,7 @@ SupervisorFact: TypeAlias = (
     Registered
     | Claimed
     | Fenced
+    | ReviewDone
     | Renewed
     | Reported
     | SetAside

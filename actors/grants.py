@@ -74,6 +74,7 @@ class Grants:
         answer = fact.answer
         if answer.items:
             self.last_claim = fact.claim_id
+            self._desk.later(self._desk.kit.look)
         for grant in answer.items:
             metrics = self._desk.session.metrics
             metrics.count(families.ITEMS_CLAIMED, {"queue": grant.queue})
@@ -198,7 +199,7 @@ class Grants:
         """Make a row of a lease that is new here."""
         desk, table = self._desk, self._desk.table
         row = table.keep_secrets(take_up(grant, desk.now_ms()))
-        if row.place is None and not self._may_take():
+        if row.place is None and not self._may_take(grant.resource):
             table.rows[row.item] = row
             table.step.releases.append(release(row))
             return
@@ -213,8 +214,10 @@ class Grants:
             desk.set_run_alarm(row)
             desk.resync(row)
 
-    def _may_take(self) -> bool:
+    def _may_take(self, target: str) -> bool:
         desk = self._desk
+        if desk.session.standing.refuses(target):
+            return False
         limits = desk.kit.rules.limits
         used = usage(desk.table.rows.values(), limits)
         return self.taking and not self.paused and free_slots(used, limits) > 0

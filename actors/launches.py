@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Final
 
 from launchyard.actors.desk import Desk
-from launchyard.actors.facts import Due, Fenced
+from launchyard.actors.facts import Due, Fenced, ReviewDone
 from launchyard.actors.messages import Build, BuildDone, BuildFailed, Ref, SubmitFailed
 from launchyard.actors.table import ref_of
 from launchyard.domain.admission import free_builds, free_launches, usage
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.attempts import Attempt, Product, fenced, without_handle
+from launchyard.domain.attempts import Attempt, Product, fenced, release, without_handle
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.exchange import Answer, Fact, Launching, Verdict
 from launchyard.domain.reason import Reason
@@ -49,6 +49,9 @@ class Launches:
             row = desk.table.rows[item]
             if row.stale or row.asked:
                 continue
+            if desk.kit.reviews.needs(row):
+                desk.kit.reviews.ask(row)
+                continue
             if row.state is S.BUILDING and row.product is None:
                 self._build(row)
                 continue
@@ -76,6 +79,32 @@ class Launches:
                 self._desk.table.put(replace(row, asked=False))
             else:
                 self._permit(row, asked, answer)
+
+    def reviewed(self, fact: ReviewDone) -> None:
+        """Go on with what came of a launch, end it, or give it back where nobody could judge."""
+        desk, word = self._desk, fact.reviewed
+        desk.kit.reviews.done(fact.ref)
+        row = desk.table.get(fact.ref)
+        if row is None or row.ended or row.reviewed:
+            return
+        end = S.REJECTED if row.state in {S.CLAIMED, S.SUBMITTING} else S.FAILED
+        if word is None:
+            desk.end(row, S.FAILED, Reason.SPEC_INVALID, fact.problem)
+        elif word.unable and row.place is None:
+            desk.table.early.pop(row.item, None)
+            desk.table.step.releases.append(release(row))
+            desk.later(desk.kit.look)
+        elif word.rejection is not None:
+            desk.end(row, end, Reason.REVIEW_REJECTED, word.text)
+            desk.later(desk.kit.look)
+        else:
+            now = word.review
+            grant = replace(row.grant, spec=now.spec, queue_config=now.config)
+            row = replace(row, grant=grant, reviewed=True)
+            desk.table.plans.pop(row.item, None)  # of the launch as it was
+            desk.table.put(row)
+            if row.place is not None:
+                desk.resync(row)
 
     def built(self, message: BuildDone) -> None:
         """Keep the product; the attempt then goes on to its target."""
@@ -133,6 +162,8 @@ class Launches:
             return
         if row.cancel is not None:
             desk.end(row, S.CANCELLED, Reason.CANCELLED)
+        elif desk.kit.reviews.needs(row):
+            desk.kit.reviews.ask(row)
         elif self._plan(row):
             self._build(row)
         elif self._plan(row) is False:
@@ -159,7 +190,7 @@ class Launches:
         for row in list(self._desk.table.active()):
             if row.stale or row.product is not None:
                 continue
-            if row.state is S.BUILDING:
+            if row.state is S.BUILDING and not self._desk.kit.reviews.needs(row):
                 self._build(row)
             elif row.place is not None and not row.has_handle:
                 self._desk.resync(row)

@@ -53,6 +53,11 @@ class StandingBook:
         if changed:
             self.on_change(0.0)
 
+    def refuses(self, target: str) -> bool:
+        """Tell whether nothing is taken for *target* now."""
+        with self._lock:
+            return target in self._refusals
+
     def wait(self, *, builds: int, launches: int) -> None:
         """Note how many attempts wait here for a build slot, and how many for a launch slot."""
         counts = self._counts

@@ -58,6 +58,7 @@ class StatusDesk:
             actors=(*self._crew.views(), *self._kit.hosts.views()),
             attempts=tuple(_view(row) for row in rows[:_MOST_SHOWN]),
             errors=session.board.views(),
+            plugins=tuple(self._kit.reviews.policy.listing()),
         )
 
     def stuck(self) -> tuple[str, ...]:
@@ -102,8 +103,10 @@ class StatusDesk:
     def _why(self, state: str) -> str:
         if state != "running":
             return state
-        troubles = [e for e in self._kit.session.board.views() if e.where in {"claim", "hello"}]
-        return "; ".join(trouble.message for trouble in troubles)
+        views = self._kit.session.board.views()
+        troubles = [e.message for e in views if e.where in {"claim", "hello"}]
+        shut = [f"{e.where}: {e.message}" for e in views if e.where.startswith("target ")]
+        return "; ".join((*troubles, *shut))
 
     def _limits(self, rows: tuple[Attempt, ...]) -> tuple[LimitView, ...]:
         limits = self._kit.rules.limits

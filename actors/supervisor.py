@@ -21,6 +21,7 @@ from launchyard.actors.facts import (
     Released,
     Renewed,
     Reported,
+    ReviewDone,
     SaidGoodbye,
     SetAside,
     Stop,
@@ -113,6 +114,8 @@ class Supervisor(Role[SupervisorFact]):
                 self._grants.reclaimed(fact)
             case Fenced():
                 self._launches.answered(fact)
+            case ReviewDone():
+                self._launches.reviewed(fact)
             case _:
                 self._decide_more(fact)
 

@@ -40,6 +40,7 @@ class Attempt:
     `seq` is the last report made, `acked` the last one the server took. `stale` means that the
     token was refused: nothing may be done until it is reclaimed. `aside` means that the server
     refuses its reports. `asked` says that a fenced write is on its way; a new process asks anew.
+    `reviewed` says that the launch passed, as it then was: the grant holds what came of it.
     """
 
     grant: ItemGrant
@@ -59,6 +60,7 @@ class Attempt:
     reason: Reason | None = None
     detail: str = ""
     asked: bool = False
+    reviewed: bool = False
 
     @property
     def item(self) -> str:
@@ -147,6 +149,9 @@ def renewed(row: Attempt, grant: ItemGrant) -> Attempt:
     after it the place that the server knows counts where the row has none.
     """
     launched = grant.state in {ItemState.LAUNCHING, ItemState.LAUNCHED}
+    if row.reviewed:  # what reviewers made of the launch is known here alone
+        known = row.grant
+        grant = replace(grant, spec=known.spec, queue_config=known.queue_config)
     fresh = replace(
         row,
         grant=grant,

@@ -14,11 +14,16 @@ class StrangerError(Exception):
     """The call failed or took too long; the message says which, for people."""
 
 
+class AbandonedError(StrangerError):
+    """The call took too long; its thread is left behind."""
+
+
 def call_within(limit_s: float, name: str, call: Callable[[], T]) -> T:
     """Return what *call* returns, from a thread that is left behind after *limit_s*.
 
     Raises:
-        StrangerError: for whatever it raised, `SystemExit` included, or when time was up.
+        StrangerError: for whatever it raised, `SystemExit` included.
+        AbandonedError: when time was up.
     """
     answer: Future[T] = Future()
     # A daemon: what hangs in a stranger's code must not keep the agent from ending.
@@ -26,7 +31,7 @@ def call_within(limit_s: float, name: str, call: Callable[[], T]) -> T:
     try:
         error = answer.exception(limit_s)
     except TimeoutError:
-        raise StrangerError(f"gave no answer within {limit_s:g} s and was abandoned") from None
+        raise AbandonedError(f"gave no answer within {limit_s:g} s and was abandoned") from None
     if error is not None:
         raise StrangerError(_words(error)) from error
     return answer.result()

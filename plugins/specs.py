@@ -1,4 +1,7 @@
-"""The hooks. Each returns descriptors of adapters and does nothing else.
+"""The hooks.
+
+Most return descriptors of adapters and do nothing else; three are asked while an agent works:
+`review_launch`, `can_accept` and `job_event`.
 
 A descriptor says what an adapter is called, what it may be told and how it is made; listing
 them imports no cloud SDK, because only `make` does.
@@ -12,8 +15,12 @@ from typing import Any, Generic, TypeVar
 
 from launchyard.domain.config.schema import Block
 from launchyard.domain.documents import Json
+from launchyard.domain.review import JobEvent, Question, Rejection, Review
 from launchyard.plugins import hookspec
 from launchyard.ports.builder import Builder
+from launchyard.ports.cloud import CloudEnvironment
+from launchyard.ports.launch_server import LaunchServer
+from launchyard.ports.registry import Registry
 from launchyard.ports.runner import Runner
 from launchyard.ports.source import SourceFetcher
 from launchyard.ports.target import HostSpec, Target
@@ -88,6 +95,65 @@ class BuilderProvider(Provider[Builder]):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceProvider(Provider[SourceFetcher[Any]]):
     """A kind of place that source code comes from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentProvider(Provider[CloudEnvironment]):
+    """A cloud, or another place with credentials of its own: `environment.type` names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryProvider(Provider[Registry]):
+    """A kind of image registry: `registry.type` names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchServerProvider(Provider[LaunchServer]):
+    """A kind of server that an agent works for.
+
+    The settings of its place hold `server`, the address, and `key`.
+    """
+
+
+@hookspec
+def environments() -> Sequence[EnvironmentProvider]:  # type: ignore[empty-body]
+    """Return the clouds that this plugin brings."""
+
+
+@hookspec
+def registries() -> Sequence[RegistryProvider]:  # type: ignore[empty-body]
+    """Return the image registries that this plugin brings."""
+
+
+@hookspec
+def launch_servers() -> Sequence[LaunchServerProvider]:  # type: ignore[empty-body]
+    """Return the kinds of server that this plugin speaks to."""
+
+
+@hookspec
+def review_launch(review: Review, settings: Mapping[str, Json]) -> Review | Rejection | None:
+    """Judge a launch, when it is planned and again when an agent has claimed it.
+
+    None lets it pass; a `Rejection` ends it; a `Review` with another spec or config takes its
+    place. Whatever goes wrong in here refuses the launch.
+    """
+
+
+@hookspec
+def can_accept(question: Question, settings: Mapping[str, Json]) -> Rejection | None:
+    """Say why this agent must take no work for a target now; None when it may.
+
+    It is asked every few seconds, for each target. Whatever goes wrong in here is a no.
+    """
+
+
+@hookspec
+def job_event(event: JobEvent, settings: Mapping[str, Json]) -> None:
+    """Hear of a step of an attempt.
+
+    Each plugin hears the events in their order, in a thread of its own. One that is too far behind
+    misses some, and no job ever waits for one.
+    """
 
 
 @hookspec

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.ports.plugins import PluginView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class AgentStatus:
     actors: tuple[ActorView, ...] = ()
     attempts: tuple[AttemptView, ...] = ()
     errors: tuple[ErrorView, ...] = ()
+    plugins: tuple[PluginView, ...] = ()
 
 
 class AgentView(Protocol):

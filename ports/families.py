@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from launchyard.domain.attempt import ENDS, AttemptState
-from launchyard.domain.reason import Reason
+from launchyard.domain.reason import FailureClass, Reason
 from launchyard.ports.metrics import Family, Kind
 
 _WAITS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 900, 1800, 3600, 14400)
@@ -134,6 +134,18 @@ ACTOR_FAILURES: Final = _counter(
 PLUGIN_ERRORS: Final = _counter(
     "plugin_errors", "Plugins that failed, by the hook they failed in.", "plugin", "hook"
 )
+LAUNCH_REVIEWS: Final = _counter(
+    "launch_reviews", "What reviewers said; one that failed refuses, too.", "plugin", "result"
+)
+PLUGIN_EVENTS: Final = _counter(
+    "plugin_events", "Events for plugins that listen to jobs.", "plugin", "result"
+)
+WEBHOOK_DELIVERIES: Final = _counter(
+    "webhook_deliveries", "Tries to deliver an event to the webhook.", "result"
+)
+TARGET_REFUSED: Final = _gauge(
+    "agent_target_refused", "1 while nothing is claimed for this target.", "target"
+)
 
 # Server
 QUEUE_WAITING: Final = _gauge(
@@ -151,6 +163,15 @@ QUEUE_LIMIT: Final = _gauge(
 )
 QUEUE_ENQUEUED: Final = _counter(
     "queue_enqueued", "Submissions; existing ones repeated another.", "entity", "queue", "dedup"
+)
+QUEUE_DELAYED: Final = _gauge(
+    "queue_delayed_items", "Items whose moment to be claimed has not come.", "entity", "queue"
+)
+RETRIES: Final = _counter(
+    "retries", "Bad ends after which the item was put back.", "entity", "queue", "class"
+)
+DEAD_LETTERS: Final = _counter(
+    "dead_letters", "Bad ends with no retry left.", "entity", "queue", "class"
 )
 LEASE_EXPIRATIONS: Final = _counter(
     "lease_expirations", "Leases that ran out, by what became of the item.", "result"
@@ -177,12 +198,14 @@ AGENT_FAMILIES: Final[tuple[Family, ...]] = (
     *(BUILDS_IN_PROGRESS, BUILDS_FINISHED, BUILD_DURATION, LOG_BYTES_SHIPPED, LOG_SHIP_ERRORS),
     *(CHILDREN, CHILD_RESTARTS, SNAPSHOT_AGE),
     *(ACTOR_MAILBOX_DEPTH, ACTOR_FAILURES, PLUGIN_ERRORS),
+    *(LAUNCH_REVIEWS, PLUGIN_EVENTS, WEBHOOK_DELIVERIES, TARGET_REFUSED),
 )
 """What an agent exposes."""
 
 SERVER_FAMILIES: Final[tuple[Family, ...]] = (
     *COMMON_FAMILIES,
     *(QUEUE_WAITING, QUEUE_ACTIVE, QUEUE_OLDEST_AGE, QUEUE_PAUSED, QUEUE_LIMIT, QUEUE_ENQUEUED),
+    *(QUEUE_DELAYED, RETRIES, DEAD_LETTERS),
     *(LEASE_EXPIRATIONS, AGENTS, HTTP_REQUESTS, HTTP_DURATION, SSE_CLIENTS, LOG_BYTES_STORED),
     CLAIMS_WAITING,
 )
@@ -209,8 +232,13 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "cache": ("hit", "miss", "joined", "none"),
     },
     BUILD_DURATION.name: {"outcome": ("succeeded", "failed", "cancelled", "timed_out")},
+    LAUNCH_REVIEWS.name: {"result": ("passed", "changed", "rejected", "failed")},
+    PLUGIN_EVENTS.name: {"result": ("told", "failed", "dropped")},
+    WEBHOOK_DELIVERIES.name: {"result": ("delivered", "retried", "refused", "dropped")},
     CHILD_RESTARTS.name: {"reason": ("exit", "hang")},
     QUEUE_ENQUEUED.name: {"dedup": ("new", "existing")},
+    RETRIES.name: {"class": tuple(FailureClass)},
+    DEAD_LETTERS.name: {"class": tuple(FailureClass)},
     LEASE_EXPIRATIONS.name: {"result": ("requeued", "offered", "lost")},
     AGENTS.name: {"status": ("online", "draining", "paused", "offline")},
 }

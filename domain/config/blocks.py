@@ -207,16 +207,3 @@ OPERATIONS: Final = Block(
         ),
     ),
 )
-PLUGINS: Final = Block(
-    key="plugins",
-    doc="Which installed plugins are loaded.",
-    fields=(
-        Field(
-            key="allow",
-            kind=Kind.TEXTS,
-            doc="Load these alone; an empty list loads all.",
-            default=[],
-        ),
-        Field(key="deny", kind=Kind.TEXTS, doc="Never load these.", default=[]),
-    ),
-)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from launchyard.domain.config.blocks import BUILDER, ENVIRONMENT, OPERATIONS, PLUGINS, REGISTRY
+from launchyard.domain.config.blocks import BUILDER, ENVIRONMENT, OPERATIONS, REGISTRY
+from launchyard.domain.config.policy_blocks import HOST_GUARD, PLUGINS, WEBHOOK
 from launchyard.domain.config.schema import Block, Field, Kind, KnownTypes
 from launchyard.domain.config.uris import server_url
 
@@ -183,7 +184,7 @@ _ROOT: Final = Block(
     key="",
     doc="The agent itself.",
     fields=(*_ASKED, *_LIMITS, *_TIMES, *_LOGGING),
-    blocks=(ENVIRONMENT, REGISTRY, BUILDER, OPERATIONS, PLUGINS, _TARGETS),
+    blocks=(ENVIRONMENT, REGISTRY, BUILDER, OPERATIONS, PLUGINS, HOST_GUARD, WEBHOOK, _TARGETS),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from launchyard.domain.config.layers import DEFAULT, Origin, Setting
@@ -65,6 +65,35 @@ class PluginsConfig:
 
     allow: tuple[str, ...]
     deny: tuple[str, ...]
+    require: tuple[str, ...]
+    settings: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGuardConfig:
+    """What this machine must have free before work for it is taken."""
+
+    min_disk_b: int | None
+    min_memory_b: int | None
+    min_gpus: int
+    interval_s: float
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked of the machine."""
+        return bool(self.min_disk_b or self.min_memory_b or self.min_gpus)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookConfig:
+    """Where each step of a job is posted to; no `url` means nowhere."""
+
+    url: str | None
+    secret: str | None = field(repr=False)
+    states: tuple[str, ...]
+    allow: tuple[str, ...]
+    timeout_s: float
+    tries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +131,8 @@ class AgentConfig:
     builder: BuilderConfig
     operations: OperationsConfig
     plugins: PluginsConfig
+    host_guard: HostGuardConfig
+    webhook: WebhookConfig
     targets: Mapping[str, Mapping[str, Json]]
     origins: Mapping[Path, Origin]
 
@@ -116,6 +147,8 @@ _MODELS: Final[dict[str, type[Any]]] = {
     "builder": BuilderConfig,
     "operations": OperationsConfig,
     "plugins": PluginsConfig,
+    "host_guard": HostGuardConfig,
+    "webhook": WebhookConfig,
 }
 
 

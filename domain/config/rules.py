@@ -123,6 +123,30 @@ def plugins_are_one_way(view: View) -> Iterator[Problem]:
             )
 
 
+def needed_plugins_are_loaded(view: View) -> Iterator[Problem]:
+    """Refuse a plugin that must be there and may not be."""
+    need, deny = view.value("plugins", "require"), view.value("plugins", "deny")
+    for index, name in enumerate(need if isinstance(need, list) else []):
+        if isinstance(deny, list) and name in deny:
+            yield view.problem(
+                ("plugins", "require", index),
+                f"`{name}` is required and denied",
+                allowed="a plugin in one of the two lists",
+                hint="remove it from `plugins.require` or `plugins.deny`",
+            )
+
+
+def webhook_is_signed(view: View) -> Iterator[Problem]:
+    """Refuse a webhook without a key: whoever receives it could not tell it from anyone's."""
+    if view.text("webhook", "url") and not view.text("webhook", "secret"):
+        yield view.problem(
+            ("webhook", "url"),
+            "posts are signed, and there is no key for it",
+            allowed="`webhook.secret`, 16 characters or more",
+            hint="set LAUNCHYARD_AGENT_WEBHOOK_SECRET, and give the receiver the same",
+        )
+
+
 def extras_are_installed(view: View) -> Iterator[Problem]:
     """Refuse what this installation cannot do for want of packages."""
     for name, extra in view.known.missing.items():
@@ -148,5 +172,7 @@ RULES: Final[tuple[Rule, ...]] = (
     keys_fit_types,
     region_is_known,
     plugins_are_one_way,
+    needed_plugins_are_loaded,
+    webhook_is_signed,
     extras_are_installed,
 )

@@ -38,10 +38,18 @@ from launchyard.bootstrap.hosts import (
     RunHostSpec,
 )
 from launchyard.bootstrap.logs import LogSettings, set_level, set_up
+from launchyard.bootstrap.policy import (
+    PluginMissingError,
+    check_required,
+    outgoing,
+    plugin_rules,
+    required,
+)
 from launchyard.domain.admission import Limits
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
 from launchyard.plugins.manager import Rules as PluginRules
+from launchyard.plugins.policy import PluginPolicy
 from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports import families
 from launchyard.ports.journal import JournalError
@@ -59,6 +67,7 @@ _SIGNALS: Final = (
     signal.SIGHUP,
     signal.SIGUSR1,
 )
+_LAST_POSTS_S: Final = 2.0
 _WORDS: Final = ("warning", "info", "debug")
 
 
@@ -95,7 +104,7 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
         return _fail(str(e), _BROKEN)
     except OperationsError as e:
         return _fail(str(e), _BUSY)
-    except MetricsError as e:
+    except (MetricsError, PluginMissingError) as e:
         return _fail(str(e), _CONFIG)
 
 
@@ -112,6 +121,7 @@ def _in_folder(config: AgentConfig, options: AgentOptions, folder: StateFolder) 
         code, text = agent.run()
     finally:
         endpoint.stop()
+        plan.close()
     return _fail(text, code) if text else code
 
 
@@ -134,15 +144,20 @@ class _Wiring:
         self._server = options.server or config.server or ""
         self._metrics = PrometheusMetrics()
         self._environment = dict(os.environ)
+        self._outgoing = outgoing(config, self._metrics)
+        self._plugins = Plugins(self._plugin_rules(), self._note_fault)
+        self._policy = PluginPolicy(self._plugins, self._metrics)
 
     def parts(self) -> AgentParts:
         """Return everything that the actors need.
 
         Raises:
+            PluginMissingError: a plugin that must be there is not.
             JournalError: the journal is damaged or cannot be written.
             FolderError: a folder cannot be made.
         """
         config = self._config
+        check_required(self._plugins, required(config))
         targets = self._targets()
         self._metrics.prepare(families.AGENT_FAMILIES, config.queues, targets)
         what = {"component": "agent", "version": version("launchyard"), "python": python_version()}
@@ -165,7 +180,14 @@ class _Wiring:
             rules=self._rules(config),
             keep=(self._folder.fd,),
             reload=self._reload if self._options.reload is not None else None,
+            policy=self._policy,
+            look_s=config.host_guard.interval_s,
         )
+
+    def close(self) -> None:
+        """Let events out that are still on their way."""
+        if self._outgoing is not None:
+            self._outgoing.close(_LAST_POSTS_S)
 
     def endpoint(self, agent: Agent) -> OperationsEndpoint:
         """Return the operations endpoint, bound to its port.
@@ -182,9 +204,11 @@ class _Wiring:
         return OperationsEndpoint(where, pages(views))
 
     def _targets(self) -> Mapping[str, Target]:
-        rules = PluginRules(allow=self._config.plugins.allow, deny=self._config.plugins.deny)
-        plugins = Plugins(rules, self._note_fault)
-        return {name: self._target(provider) for name, provider in plugins.targets.items()}
+        found = self._plugins.targets
+        return {name: self._target(provider) for name, provider in found.items()}
+
+    def _plugin_rules(self) -> PluginRules:
+        return plugin_rules(self._config, self._outgoing)
 
     def _target(self, provider: TargetProvider) -> Target:
         config, name = self._config, provider.name

@@ -20,6 +20,7 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.domain.admission import Limits
 from launchyard.ports.journal import Journal
 from launchyard.ports.launch_server import LaunchServer
+from launchyard.ports.policy import NoPolicy, Policy
 from launchyard.ports.target import HostSpec
 
 TARGET = "local-process"
@@ -63,6 +64,8 @@ class Bench:
     rules: Mapping[str, Any] = field(default_factory=dict)
     journal: Callable[[str], Journal] = SqliteJournal
     entry: str = "tests.actors.hosts:run_host"
+    policy: Policy = field(default_factory=NoPolicy)
+    look_s: float = 10.0
 
     def target(self) -> LocalTarget:
         """Return the real target with the test's run host."""
@@ -93,6 +96,8 @@ class Bench:
                     name=BUILD, entry="tests.actors.hosts:build_host", spec=str(self.folder)
                 ),
                 rules=rules,
+                policy=self.policy,
+                look_s=self.look_s,
             )
         )
 

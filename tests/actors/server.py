@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -28,6 +28,7 @@ from launchyard.domain.exchange import (
     Reclaim,
     ReclaimAnswer,
     ReclaimVerdict,
+    Refusal,
     Release,
     Report,
     Verdict,
@@ -72,8 +73,7 @@ class ScriptedServer:
         self._answers: dict[str, ClaimAnswer] = {}
         self._latest = ""
         self.hold: set[str] = set()
-
-    # What tests do
+        self.refusing: Mapping[str, Refusal] = {}
 
     def enqueue(self, item: str, *argv: str, **more: Json) -> None:
         """Put a command on the queue."""
@@ -155,6 +155,7 @@ class ScriptedServer:
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatAnswer:
         with self._call("heartbeat", beat.caller):
+            self.refusing = beat.standing.refusing
             listed = {lease.item: lease for lease in beat.leases}
             held = {n: one for n, one in self.items.items() if self._holds(one, beat.caller.agent)}
             return HeartbeatAnswer(
@@ -221,8 +222,11 @@ class ScriptedServer:
 
     def _claimable(self, request: ClaimRequest) -> bool:
         superseded = self._latest != request.claim_id or request.claim_id in self._answers
-        queued = any(one.grant.state is ItemState.QUEUED for one in self.items.values())
-        return superseded or self.away or bool(self.commands) or (queued and request.free > 0)
+        return bool(superseded or self.away or self.commands or (request.free and self._waiting()))
+
+    def _waiting(self) -> list[str]:
+        grants = {n: i.grant for n, i in self.items.items() if i.grant.state is ItemState.QUEUED}
+        return [name for name, grant in grants.items() if grant.resource not in self.refusing]
 
     def _claim(self, request: ClaimRequest) -> ClaimAnswer:
         if request.claim_id in self._answers:
@@ -230,7 +234,7 @@ class ScriptedServer:
         commands, self.commands = tuple(self.commands), []
         if self._latest != request.claim_id:
             return ClaimAnswer(commands=commands)
-        found = [n for n, one in self.items.items() if one.grant.state is ItemState.QUEUED]
+        found = self._waiting()
         for name in found[: request.free]:
             one = self.items[name]
             token = one.grant.token.following(0)

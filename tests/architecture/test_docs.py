@@ -29,7 +29,7 @@ def test_every_family_is_fed_by_somebody() -> None:
     root = DOCS.parent
     sources = (
         path.read_text(encoding="utf-8")
-        for folder in ("actors", "adapters", "launchyard/bootstrap")
+        for folder in ("actors", "adapters", "plugins", "launchyard/bootstrap")
         for path in (root / folder).rglob("*.py")
     )
     named = set(re.findall(r"\b[A-Z][A-Z_]+\b", "\n".join(sources)))
