@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from launchyard.domain.item import ItemState
@@ -15,6 +16,7 @@ class WaitReason(StrEnum):
     """The first thing that has to change before the item moves on."""
 
     CANCELLING = "cancelling"
+    NOT_BEFORE = "not_before"
     QUEUE_PAUSED = "queue_paused"
     NO_AGENT = "no_agent"
     AGENT_AWAY = "agent_away"
@@ -65,6 +67,8 @@ class Situation:
     paused: bool = False
     limit: int | None = None
     active: int = 0
+    not_before_ms: int | None = None
+    retries: int = 0
     agents: tuple[AgentFacts, ...] = ()
 
 
@@ -79,6 +83,9 @@ class Why:
 
 def why(situation: Situation) -> Why:
     """Return the one reason why the item is where it is."""
+    if situation.not_before_ms is not None:
+        text = _not_yet(situation.not_before_ms, situation.retries)
+        return Why(reason=WaitReason.NOT_BEFORE, text=text)
     if situation.state is ItemState.QUEUED:
         reason, text = _in_line(situation)
         return Why(reason=reason, text=text, position=situation.position)
@@ -115,6 +122,12 @@ def _in_line(now: Situation) -> tuple[WaitReason, str]:
         text = f"{ahead} item{'s' * (ahead > 1)} of queue {now.queue} will be claimed before it."
         return WaitReason.BEHIND_OTHERS, text
     return WaitReason.NEXT, "It is next: an agent with room claims it any moment."
+
+
+def _not_yet(moment_ms: int, retries: int) -> str:
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(" ", "seconds")
+    what = f"Its retry {retries} waits" if retries else "It waits"
+    return f"{what} until {moment.replace('+00:00', ' UTC')}. `launchyard retry` lets it go now."
 
 
 def _nobody(now: Situation) -> tuple[WaitReason, str]:

@@ -61,9 +61,9 @@ class Retries(Protocol):
         ...
 
     def duplicate(self, of: str, new: NewItem) -> ItemView:
-        """Put *new*, a copy of the item *of*, on its queue with that one's retry policy.
+        """Put *new*, a copy of the item *of*, on its queue with the secrets that came with that one.
 
-        CONFLICT: secrets came with the item; they are its own, and are not copied.
+        CONFLICT: those were forgotten at its end, or are another submitter's.
         """
         ...
 

@@ -9,6 +9,7 @@ from launchyard.adapters.http.services import Services
 from launchyard.ports.families import (
     AGENTS,
     QUEUE_ACTIVE,
+    QUEUE_DELAYED,
     QUEUE_LIMIT,
     QUEUE_OLDEST_AGE,
     QUEUE_PAUSED,
@@ -35,6 +36,7 @@ def _queue(store: Store, services: Services, queue: Queue, now_ms: int) -> None:
     age_s = 0.0 if oldest is None else max(now_ms - oldest, 0) / 1000
     gauge = services.metrics.gauge
     gauge(QUEUE_WAITING, counts.waiting, labels)
+    gauge(QUEUE_DELAYED, counts.delayed, labels)
     gauge(QUEUE_ACTIVE, counts.active, labels)
     gauge(QUEUE_OLDEST_AGE, age_s, labels)
     gauge(QUEUE_PAUSED, queue.paused, labels)

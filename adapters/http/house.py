@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from launchyard.adapters.http.delays import Delays
 from launchyard.adapters.http.grants import Grants
 from launchyard.adapters.http.guard import Guard
 from launchyard.adapters.http.services import Services
@@ -33,6 +34,7 @@ class House:
         self.grants = Grants(services.vault)
         self.waits = Waits()
         self.topics = Topics()
+        self.delays = Delays(services, self.waits)
         self._limited: dict[QueueKey, bool] = {}
         self._refusing: dict[str, frozenset[str]] = {}
         self._reader: Store | None = None
@@ -100,6 +102,8 @@ class House:
             if count:
                 labels = {"result": result}
                 self.services.metrics.count(LEASE_EXPIRATIONS, labels, count)
+        if expiry.lost:
+            self.delays.ended_badly()
         if expiry.woken or any(counts.values()):
             self.waits.notify_all()
             self.topics.publish_all()

@@ -24,12 +24,14 @@ from launchyard.adapters.http.bodies import (
 from launchyard.adapters.http.directory import check_text
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.moments import moment_of
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
 from launchyard.adapters.http.situations import situation
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
+from launchyard.domain.retry_wire import item_policy, queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
@@ -124,8 +126,8 @@ class ItemRoutes:
         body = await read_json(request, self._house.settings.json_b)
         new = from_json(NewLaunch, body)
         queue = self._store.queue(entity, name)
-        judged = self._judge(new, queue)
-        item = self._item(new, judged, queue)
+        judged = self.judge(new, queue)
+        item = self.item_of(new, judged, queue)
         item = replace(
             item, submitter=who.user, idempotency_key=key, body_digest=digest([name, fields(body)])
         )
@@ -133,7 +135,7 @@ class ItemRoutes:
         self._count(queue, is_new=is_new)
         if is_new:
             self._guard.remember(view.id, entity, name)
-            self._house.waits.notify((entity, name))
+            self._notify(view)
         return answer_value(view, 201 if is_new else 200)
 
     async def plan(self, request: Request) -> Response:
@@ -141,7 +143,7 @@ class ItemRoutes:
         self._guard.require_submit(request, entity)
         new = from_json(NewLaunch, await read_json(request, self._house.settings.json_b))
         queue = self._store.queue(entity, name)
-        judged = self._judge(new, queue)
+        judged = self.judge(new, queue)
         findings = tuple(
             Finding(path=dotted(one.path), message=one.message, hint=one.hint)
             for one in judged.warnings
@@ -197,14 +199,17 @@ class ItemRoutes:
         standing = await self._house.read(lambda store: store.standing(item))
         return answer_value(why(situation(standing)))
 
-    def _judge(self, new: NewLaunch, queue: Queue) -> Submission:
+    def judge(self, new: NewLaunch, queue: Queue) -> Submission:
+        """Return what *new* would put on *queue*, or raise everything that is wrong with it."""
         check_text(new.name, "name")
+        item_policy(new.retry, queue_policy(queue.retry))
         names: tuple[str, ...] = ()
         if references(new.spec):
             names = tuple(secret.name for secret in self._store.secrets(queue.entity))
         return judge(new.spec, self._house.rules(queue, names))
 
-    def _item(self, new: NewLaunch, judged: Submission, queue: Queue) -> NewItem:
+    def item_of(self, new: NewLaunch, judged: Submission, queue: Queue) -> NewItem:
+        """Return the item that *new* is, but for who submits it."""
         return NewItem(
             id=uuid7(self._house.services.clock.now_ms(), os.urandom(10)),
             entity=queue.entity,
@@ -214,11 +219,20 @@ class ItemRoutes:
             submitter="",
             run_id=judged.spec.run_id or _run_id(),
             body_digest="",
+            retry=new.retry,
+            not_before_ms=moment_of(new, self._house.services.clock.now_ms()),
             secrets={
                 env: self._house.services.vault.seal(value, item_context(queue.entity, env))
                 for env, value in judged.secrets.items()
             },
         )
+
+    def _notify(self, view: ItemView) -> None:
+        """Let claims look for a new item, now or when its moment comes."""
+        if view.not_before_ms is None:
+            self._house.waits.notify((view.entity, view.queue))
+        else:
+            self._house.delays.look()
 
     def _count(self, queue: Queue, *, is_new: bool) -> None:
         dedup = "new" if is_new else "existing"

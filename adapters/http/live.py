@@ -135,18 +135,26 @@ class LiveRoutes:
         with self._house.topics.follow(log_topic(log.item)) as follower:
             patience = Patience(self._house.settings.log_grace_s)
             while not self._house.topics.closed:
-                view = self._store.item(log.item)
+                view = self._attempt(log)
                 changed = False
                 for chunk in log.chunks():
                     changed = True
                     yield chunk
-                if view.attempt != log.attempt or patience.is_over(view, changed=changed):
+                if patience.is_over(view, changed=changed):
                     for chunk in log.chunks(final=True):
                         yield chunk
                     yield event("end", {})
                     return
                 if not await self._rung(follower):
                     yield COMMENT
+
+    def _attempt(self, log: LogReader) -> ItemView:
+        """Return the item as far as the attempt goes; an earlier one may still be sending."""
+        view = self._store.item(log.item)
+        if view.attempt == log.attempt:
+            return view
+        earlier = self._store.attempts(log.item)
+        return next((one for one in earlier if one.attempt == log.attempt), view)
 
     async def _rung(self, follower: Follower) -> bool:
         return await follower.wait(self._house.settings.heartbeat_s)

@@ -16,6 +16,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import invalid, wrong
 from launchyard.adapters.http.shapes import NewQueue, Queues, QueueShown
 from launchyard.domain.documents import Json
+from launchyard.domain.retry_wire import queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.submission import check_queue, unwrapped
 from launchyard.domain.wire import from_json
@@ -113,6 +114,7 @@ class QueueRoutes:
             config=unwrapped(new.config, new.resource),
             overridable=new.overridable,
             limit=new.limit,
+            retry=new.retry,
         )
         self._check(queue)
         made = self._store.add_queue(queue)
@@ -134,6 +136,7 @@ class QueueRoutes:
                 overridable=before.overridable
                 if change.overridable is None
                 else change.overridable,
+                retry=before.retry if change.retry is None else change.retry,
             )
         )
         queue = self._store.change_queue(entity, name, change)
@@ -156,6 +159,7 @@ class QueueRoutes:
         return document
 
     def _check(self, queue: Queue) -> None:
+        queue_policy(queue.retry)
         problems = check_queue(self._house.rules(queue))
         if problems:
             raise invalid(problems, f"queue {queue.name}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Answer, Launching, Release, Report
+from launchyard.domain.priority import QueueMode
 from launchyard.domain.rights import EntityKind, Role
 from launchyard.ports.records import AgentView, Entity, ItemView, Queue, QueueCounts
 
@@ -121,6 +122,7 @@ class NewQueue:
     config: Json = None
     overridable: tuple[str, ...] | None = None
     limit: int | None = None
+    retry: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,9 @@ class QueueShown:
     overridable: tuple[str, ...] | None
     limit: int | None
     paused: bool
+    mode: QueueMode
+    template_variables: Json
+    retry: Json
     created_ms: int
     counts: QueueCounts
 
@@ -153,10 +158,13 @@ class Queues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLaunch:
-    """A launch for a queue."""
+    """A launch for a queue: to be claimed `delay_s` from now on, or from `not_before_ms` on."""
 
     spec: Json
     name: str = ""
+    retry: Json = None
+    not_before_ms: int | None = None
+    delay_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

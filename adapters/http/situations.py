@@ -30,5 +30,7 @@ def situation(standing: Standing) -> Situation:
         paused=queue.paused,
         limit=queue.limit,
         active=standing.active,
+        not_before_ms=item.not_before_ms,
+        retries=item.retries,
         agents=agents,
     )

@@ -22,7 +22,7 @@ from launchyard.adapters.http.shapes import (
     Releases,
     Reports,
 )
-from launchyard.domain.attempt import ENDS
+from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import (
     AgentGrant,
     AgentHello,
@@ -176,9 +176,11 @@ class WorkRoutes:
         items = [one.lease.item for one in body.batch]
         self._check_items(entity, items)
         answers = self._store.report(caller, body.batch)
-        for report in body.batch:
-            if report.fact.state in ENDS:
-                self._free(report.lease.item)
+        ends = [report for report in body.batch if report.fact.state in ENDS]
+        for report in ends:
+            self._free(report.lease.item)
+        if any(report.fact.state is not AttemptState.SUCCEEDED for report in ends):
+            self._house.delays.ended_badly()
         self._house.items_changed(items)
         return answer_value(Answers(answers=tuple(answers)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -34,7 +35,7 @@ DEAD_PAGE = (
 _ITEM = select(items).where(items.c.id == bindparam("id"))
 _ITEM_BY_SEQ = select(items).where(items.c.seq == bindparam("seq"))
 _LISTED = LISTED.where(items.c.seq == bindparam("seq"))
-_OWN_SECRET = select(secrets.c.env).where(secrets.c.item_seq == bindparam("seq"))
+_OWN = select(secrets).where(secrets.c.item_seq == bindparam("seq"))
 _PAGE = 500
 
 
@@ -82,12 +83,16 @@ class SqlAgain(SqlListing, Retries):
     def duplicate(self, of: str, new: NewItem) -> ItemView:
         with self._write():
             row = self._item_row(of)
-            if row["forgotten"] or self._db.rows(_OWN_SECRET, seq=row["seq"]):
+            own = {one["env"]: one["value"] for one in self._db.rows(_OWN, seq=row["seq"])}
+            if row["forgotten"] or (own and new.submitter != row["submitter"]):
+                names = ", ".join(own or json.loads(row["forgotten"]))
+                why = f"are {row['submitter']}'s" if own else "were forgotten at its end"
                 raise StoreError(
-                    f"secrets came with item {of}, which are its own and are not copied;"
-                    " launch it anew with them, or retry the item itself",
+                    f"the secrets that came with item {of} ({names}) {why};"
+                    " launch it anew with them",
                     Trouble.CONFLICT,
                 )
+            new = replace(new, secrets=own)
             self._insert(self._queue_row(new.entity, new.queue), new)
             return self._shown(new.id)
 
