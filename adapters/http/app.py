@@ -23,6 +23,7 @@ from launchyard.adapters.http.live import LiveRoutes
 from launchyard.adapters.http.meta import MetaRoutes
 from launchyard.adapters.http.problems import EXPECTED, answer
 from launchyard.adapters.http.queues import QueueRoutes
+from launchyard.adapters.http.retrying import RetryRoutes
 from launchyard.adapters.http.secrets import SecretRoutes
 from launchyard.adapters.http.services import Services
 from launchyard.adapters.http.work import WorkRoutes
@@ -62,6 +63,7 @@ def endpoints(house: House) -> Sequence[Endpoint]:
         QueueRoutes(house),
         SecretRoutes(house),
         ItemRoutes(house),
+        RetryRoutes(house),
         LiveRoutes(house),
         FileRoutes(house),
         ClaimRoutes(house),
@@ -91,14 +93,18 @@ class _Plain(Route):
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Look after the leases while the server runs."""
+    """Look after leases and delayed items while the server runs."""
     house: House = app.state.house
-    keeper = asyncio.create_task(house.expire_for_ever())
+    keepers = [
+        asyncio.create_task(house.expire_for_ever()),
+        asyncio.create_task(house.delays.watch_for_ever()),
+    ]
     try:
         yield
     finally:
         house.close()
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+        for keeper in keepers:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
         house.stop_reading()
