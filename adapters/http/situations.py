@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from launchyard.domain.documents import Json
 from launchyard.domain.why import AgentFacts, Situation
 from launchyard.ports.records import Standing
 
@@ -17,12 +18,19 @@ def situation(standing: Standing) -> Situation:
             paused=agent.paused,
             active=agent.active,
             max_jobs=agent.max_jobs,
+            refusal=agent.standing.refusing.get(queue.resource),
+            suspended=agent.standing.suspended,
+            waiting_builds=agent.standing.waiting_builds,
+            waiting_launches=agent.standing.waiting_launches,
         )
         for agent in standing.agents
         if queue.name in agent.queues and agent.entity == queue.entity
     )
     return Situation(
         state=item.state,
+        attempt_state=item.attempt_state,
+        code=_brings_code(item.spec),
+        detail=item.detail,
         queue=queue.name,
         position=standing.position,
         cancel=item.cancel,
@@ -34,3 +42,7 @@ def situation(standing: Standing) -> Situation:
         retries=item.retries,
         agents=agents,
     )
+
+
+def _brings_code(spec: Json) -> bool:
+    return isinstance(spec, dict) and any(key in spec for key in ("source", "job"))

@@ -6,11 +6,23 @@ from dataclasses import replace
 
 import pytest
 
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import Refusal
 from launchyard.domain.item import ItemState
 from launchyard.domain.why import AgentFacts, Situation, WaitReason, why
 
 AGENT = AgentFacts(name="a1", online=True, draining=False, active=1, max_jobs=4)
 WAITING = Situation(state=ItemState.QUEUED, queue="gpu", agents=(AGENT,))
+OPEN = Refusal(reason="circuit_open", detail="5 failed in a row")
+DISK = Refusal(reason="host_guard", detail="disk")
+NEW = Refusal(reason="moon")
+HELD = replace(
+    WAITING,
+    state=ItemState.CLAIMED,
+    attempt_state=AttemptState.CLAIMED,
+    holder="a1",
+    agents=(replace(AGENT, waiting_builds=2, waiting_launches=3),),
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +40,19 @@ WAITING = Situation(state=ItemState.QUEUED, queue="gpu", agents=(AGENT,))
         (replace(WAITING, limit=0), "queue_limit", "at most 0"),
         (replace(WAITING, agents=(replace(AGENT, active=4),)), "agent_full", "4 of 4"),
         (replace(WAITING, agents=(replace(AGENT, max_jobs=0),)), "agent_full", "1 of 0"),
+        (replace(WAITING, agents=(replace(AGENT, active=4, suspended=1),)), "next", ""),
+        (replace(WAITING, agents=(replace(AGENT, refusal=OPEN),)), "circuit_open", "a1: 5 failed"),
+        (replace(WAITING, agents=(replace(AGENT, refusal=DISK),)), "host_guard", "a1: disk"),
+        (replace(WAITING, agents=(replace(AGENT, refusal=NEW),)), "agent_refuses", "a1: moon"),
+        (replace(WAITING, agents=(replace(AGENT, refusal=DISK), AGENT)), "next", ""),
+        (replace(HELD, code=True), "build_slot", "max_builds"),
+        (replace(HELD, attempt_state=AttemptState.BUILDING, code=True), "not_waiting", "works"),
+        (HELD, "launch_slot", "max_launches"),
+        (
+            replace(HELD, attempt_state=AttemptState.PENDING, detail="no GPU"),
+            "target_pending",
+            "no GPU",
+        ),
         (replace(WAITING, agents=(replace(AGENT, active=99, max_jobs=-1),)), "next", ""),
         (replace(WAITING, state=ItemState.LAUNCHED, cancel=True), "cancelling", "confirm"),
         (replace(WAITING, state=ItemState.LAUNCHED), "agent_away", "Start that agent"),
