@@ -32,6 +32,7 @@ class ServerStart:
     """How to start a server; an empty text means the default.
 
     `host_names` are names that clients may call it by, besides the loopback's and `host`.
+    `rate_per_s` is how many requests one key may make a second; 0 is no limit, None the default.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,9 @@ class ServerStart:
     database: str = ""
     host_names: tuple[str, ...] = ()
     lease_ttl_s: float | None = None
+    log_format: str = "console"
+    log_level: str = "info"
+    rate_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

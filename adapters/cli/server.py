@@ -67,6 +67,31 @@ from launchyard.ports.programs import ServerStart
     metavar="SECONDS",
     help="How long an agent's leases hold after its last heartbeat; 45.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["console", "json"]),
+    default="console",
+    envvar="LAUNCHYARD_SERVER_LOG_FORMAT",
+    show_envvar=True,
+    help="Lines for people, or one JSON object a line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    envvar="LAUNCHYARD_SERVER_LOG_LEVEL",
+    show_envvar=True,
+    help="Least serious lines; info has people's requests, debug those of agents as well.",
+)
+@click.option(
+    "--rate-limit",
+    "rate_per_s",
+    type=click.FloatRange(0),
+    envvar="LAUNCHYARD_SERVER_RATE_LIMIT",
+    show_envvar=True,
+    metavar="PER_SECOND",
+    help="Requests that one key may make a second; 200, 0 is no limit.",
+)
 @click.pass_obj
 def server(session: Session, /, *, host_names: Sequence[str], **given: Any) -> int:
     """Be a server until Ctrl-C or SIGTERM: queues, items, logs and keys over HTTP."""

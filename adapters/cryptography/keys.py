@@ -26,8 +26,8 @@ def parse_keys(text: str, name: str) -> list[bytes]:
     Raises:
         KeysError: there is none, or a line holds something else; *name* says where.
     """
-    lines = [line.strip() for line in text.replace(",", "\n").splitlines()]
-    found = [line for line in lines if line and not line.startswith("#")]
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    found = [word.strip() for line in lines for word in line.split(",") if word.strip()]
     if not found:
         raise KeysError(f"{name} holds no key: {_FORM} are needed")
     return [_key(line, f"{name}, key {number}") for number, line in enumerate(found, 1)]

@@ -68,7 +68,9 @@ def refusal(error: RefusalError) -> Response:
     }
     if error.remedy:
         document["remedy"] = error.remedy
-    headers = _HEADERS.get(error.status, {})
+    headers = dict(_HEADERS.get(error.status, {}))
+    if after_s := error.more.get("retry_after_s"):
+        headers["Retry-After"] = str(after_s)
     body = json.dumps(document | error.more).encode()
     return Response(body, error.status, headers, media_type="application/problem+json")
 

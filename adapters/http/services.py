@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from launchyard.adapters.http.limits import Rates
 from launchyard.domain.archive import Limits
 from launchyard.domain.config.problem import Marked
 from launchyard.domain.submission import TargetRules
@@ -42,6 +43,7 @@ class HttpSettings:
     archive: Limits = field(default_factory=Limits)
     longest_wait_s: float = 60.0
     heartbeat_s: float = 15.0
+    rates: Rates = field(default_factory=Rates)
     log_grace_s: float = 30.0
     """How long a follower waits for the rest of the log after the end of an item."""
 

@@ -6,8 +6,11 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from launchyard.domain.redaction import redact
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _CONSOLE: Final = "%(asctime)s %(levelname)-7s %(process_name)s: %(message)s"
@@ -40,7 +43,7 @@ def set_up(settings: LogSettings) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     set_level(settings.level)
-    for noisy in ("urllib3", "requests"):
+    for noisy in ("urllib3", "requests", "alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
@@ -64,7 +67,7 @@ class _Lines(logging.Formatter):
             record = logging.makeLogRecord(
                 {**record.__dict__, "msg": told, "args": (), "exc_info": None, "exc_text": None}
             )
-        return super().format(record)
+        return redact(super().format(record))
 
 
 class _Json(logging.Formatter):
@@ -76,13 +79,21 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = {
+        line: dict[str, object] = {
             "ts": f"{seconds}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "process": self._process,
             "message": record.getMessage(),
         }
+        line |= {name: value for name, value in _fields(record).items() if value not in {"", None}}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        # Value by value: what a net takes out of a whole line could break its form.
+        return json.dumps({k: redact(v) if isinstance(v, str) else v for k, v in line.items()})
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    """Return what a record says besides its message: `extra={"fields": {...}}`."""
+    found = getattr(record, "fields", None)
+    return found if isinstance(found, Mapping) else {}

@@ -56,6 +56,9 @@ class LocalPrograms:
                 database=start.database,
                 host_names=start.host_names,
                 lease_ttl_s=start.lease_ttl_s,
+                log_format=start.log_format,
+                log_level=start.log_level,
+                rate_per_s=start.rate_per_s,
             )
         )
 

@@ -23,6 +23,7 @@ from launchyard.adapters.cryptography.vault import AesVault
 from launchyard.adapters.http.directory import make_key
 from launchyard.adapters.http.grants import reseal
 from launchyard.adapters.http.guard import digest_of
+from launchyard.adapters.http.limits import Rates
 from launchyard.adapters.http.serve import Address, PortTakenError, listen, serve
 from launchyard.adapters.http.services import HttpSettings, Services
 from launchyard.adapters.local.blobs import FolderBlobs
@@ -34,6 +35,7 @@ from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import open_store
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.adapters.yaml.reader import read
+from launchyard.bootstrap.logs import LogSettings, set_up
 from launchyard.domain.rights import KEY_PATTERN, Role
 from launchyard.domain.submission import known_targets
 from launchyard.ports.families import (
@@ -74,6 +76,9 @@ class ServerOptions:
     database: str = ""
     host_names: tuple[str, ...] = ()
     lease_ttl_s: float | None = None
+    log_format: str = "console"
+    log_level: str = "info"
+    rate_per_s: float | None = None
 
 
 def run_server(options: ServerOptions) -> int:
@@ -83,7 +88,8 @@ def run_server(options: ServerOptions) -> int:
         ProgramError: it could not start.
     """
     # Nothing is done to loggers that whoever started this program has set up already.
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if not logging.getLogger().handlers:
+        set_up(LogSettings(level=options.log_level, format=options.log_format, process="server"))
     sock = _listen(options)
     with closing(sock), _locked(_state_folder(options)) as state:
         try:
@@ -211,11 +217,22 @@ def _services(options: ServerOptions, state: Path, store: Store) -> Services:
             scratch=str(state / "uploads"),
             hosts=(options.host, *options.host_names),
             any_address=not _is_loopback(options.host),
+            rates=_rates(options.rate_per_s),
         ),
         read_text=read,
         render=exposition.render,
         targets=known_targets(),
     )
+
+
+def _rates(per_s: float | None) -> Rates:
+    """Return the limits of callers; a rate of 0 switches them off, for strangers too."""
+    rates = Rates()
+    if per_s is None:
+        return rates
+    if not per_s:
+        return replace(rates, key_per_s=0, stranger_per_s=0)
+    return replace(rates, key_per_s=per_s, key_burst=max(10 * per_s, 10))
 
 
 def _vault(state: Path) -> AesVault:

@@ -32,7 +32,7 @@ def test_a_file_that_others_may_read_is_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [f"{ONE}\n{TWO}\n", f"# new\n{ONE}\n\n# old\n{TWO}", f"{ONE},{TWO}"]
+    "text", [f"{ONE}\n{TWO}\n", f"# new, by ann\n{ONE}\n\n # old\n{TWO}", f"{ONE},{TWO}"]
 )
 def test_several_keys_keep_their_order(text: str) -> None:
     """The first one seals; lines in a file, commas in a variable."""
