@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from launchyard.actors.counting import count
 from launchyard.actors.facts import Due, SupervisorFact
 from launchyard.actors.hosts import Hosts
 from launchyard.actors.mailbox import Mailbox
-from launchyard.actors.messages import Cancel, Find, Remove, Ship, Submit, ToHost, Watch
+from launchyard.actors.messages import Cancel, Find, Ref, Remove, Ship, Submit, ToHost, Watch
 from launchyard.actors.poller import PollerLetter
 from launchyard.actors.reconciler import ReconcilerLetter
 from launchyard.actors.reporter import Forget, ReporterLetter, Resume
@@ -24,7 +25,6 @@ from launchyard.domain.exchange import Fact, Launching, Place
 from launchyard.domain.naming import Owner, digest, labels
 from launchyard.domain.reason import Reason
 from launchyard.domain.review import event_of
-from launchyard.ports import families
 from launchyard.ports.builder import Built
 from launchyard.ports.journal import Journal
 from launchyard.ports.policy import NoPolicy
@@ -44,6 +44,7 @@ class Rules:
     run_timeout_s: float | None = None
     host_bound_on_exit: str = "leave"
     drain_timeout_s: float = 600.0
+    orphans_every_s: float = 300.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,6 +76,8 @@ class Desk:
         self.kit = kit
         self.session = kit.session
         self.table = Table(kit.session.leases, kit.vault)
+        self.adopting: set[Ref] = set()
+        """What runs since before this start, or another's, and was not looked at by us yet."""
 
     def now_ms(self) -> int:
         """Return the wall clock."""
@@ -88,7 +91,7 @@ class Desk:
                 self.table.put(taken.row)
             return taken.row
         known = self.table.tell(taken.row, taken.news)
-        self._count(row, known)
+        count(self.session.metrics, row, known)
         self._tell(known, taken.news)
         if known.running_ms and not row.running_ms and not known.ended:
             self.set_run_alarm(known)
@@ -163,6 +166,12 @@ class Desk:
             case _:
                 pass
 
+    def adopt(self, row: Attempt) -> None:
+        """Go on with what may run since before this start."""
+        if row.has_handle and not row.ended:
+            self.adopting.add(ref_of(row))
+        self.resync(row)
+
     def find(self, row: Attempt) -> None:
         """Have the row's thing looked up by its name, and stopped if that is wanted."""
         place = row.place
@@ -211,6 +220,7 @@ class Desk:
     def forget(self, row: Attempt) -> None:
         """Drop the row everywhere."""
         item = row.item
+        self.adopting.discard(ref_of(row))
         self.table.forget(row)
         self.session.alarms.clear(f"run-{item}")
         self.later(lambda: self.kit.reporter.put(Forget(item)))
@@ -268,25 +278,6 @@ class Desk:
         if policy.listens and news.state is not None:
             event = event_of(row, news, self.session.caller.agent)
             self.later(lambda: policy.tell(event))
-
-    def _count(self, before: Attempt, now: Attempt) -> None:
-        metrics, grant = self.session.metrics, now.grant
-        where = {"queue": grant.queue, "target": grant.resource}
-        if now.running_ms and not before.running_ms:
-            metrics.count(families.JOBS_STARTED, where)
-            built = {"built": "no" if now.product is None else "yes"}
-            waited_s = max(0, now.running_ms - grant.enqueued_at_ms) / 1000
-            metrics.observe(families.JOB_START_LATENCY, waited_s, {**where, **built})
-        if now.state is not before.state:
-            spent_s = max(0, now.since_ms - before.since_ms) / 1000
-            stage = {"target": grant.resource, "stage": before.state.value}
-            metrics.observe(families.JOB_STAGE_DURATION, spent_s, stage)
-        if now.ended and not before.ended:
-            outcome, reason = now.state.value, (now.reason or Reason.COMPLETED).value
-            metrics.count(families.JOBS_FINISHED, {**where, "outcome": outcome, "reason": reason})
-            if now.running_ms:
-                ran_s = max(0, now.since_ms - now.running_ms) / 1000
-                metrics.observe(families.JOB_RUN_DURATION, ran_s, {**where, "outcome": outcome})
 
 
 def handle_of(place: Place) -> Handle:

@@ -65,8 +65,8 @@ class Grants:
             desk.set_run_alarm(row)
             if row.finished:
                 desk.settle(row)
-            else:
-                desk.resync(row)
+                continue
+            desk.adopt(row)
         desk.later(partial(desk.kit.reporter.put, Outgoing(())))
 
     def claimed(self, fact: Claimed) -> None:
@@ -212,7 +212,7 @@ class Grants:
             desk.end(row, AttemptState.CANCELLED, Reason.CANCELLED)
         else:
             desk.set_run_alarm(row)
-            desk.resync(row)
+            desk.adopt(row)
 
     def _may_take(self, target: str) -> bool:
         desk = self._desk

@@ -13,10 +13,13 @@ from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.messages import (
     Cancel,
     Find,
+    ListStrays,
     NotFound,
     Ref,
     Remove,
     Removed,
+    Stray,
+    StraysHere,
     Submit,
     SubmitFailed,
     Submitted,
@@ -177,6 +180,8 @@ class Sweeper(_Hand):
     def work(self, letters: Sequence[ToHost]) -> None:
         gone: list[Removed] = []
         for letter in letters:
+            if isinstance(letter, ListStrays):
+                self._list(letter)
             if not isinstance(letter, Remove):
                 continue
             self.host.drop(letter.ref)
@@ -189,3 +194,17 @@ class Sweeper(_Hand):
             gone.append(Removed(letter.ref))
         if gone:
             self.host.say(*gone)
+
+    def _list(self, wish: ListStrays) -> None:
+        """Tell of what is of this installation and was started by nobody that we know."""
+        try:
+            owned = self.runner.list_owned(wish.installation, wish.agent)
+            strays = tuple(
+                Stray(one.owner, one.handle, self.runner.observe(one.handle))
+                for one in owned
+                if self.host.ledger.ref_of(one.handle) is None
+            )
+        except RunnerError as e:
+            _log.warning("the target cannot be looked through now: %s", e)
+            return
+        self.host.say(StraysHere(strays))

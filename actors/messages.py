@@ -126,6 +126,14 @@ class Flush:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListStrays:
+    """Look through the target for what is this installation's and unknown to you."""
+
+    installation: str
+    agent: str
+
+
 ToHost: TypeAlias = (
     Submit
     | Find
@@ -139,6 +147,7 @@ ToHost: TypeAlias = (
     | Ping
     | TellNumbers
     | Flush
+    | ListStrays
 )
 
 
@@ -241,6 +250,22 @@ class Unable:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Something of this installation's that the host was never told of."""
+
+    owner: Owner
+    handle: Handle
+    observation: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class StraysHere:
+    """Everything of that sort on the target."""
+
+    strays: tuple[Stray, ...]
+
+
 FromHost: TypeAlias = (
     Submitted
     | SubmitFailed
@@ -253,5 +278,6 @@ FromHost: TypeAlias = (
     | Pong
     | Numbers
     | Flushed
+    | StraysHere
     | Unable
 )

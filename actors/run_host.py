@@ -18,6 +18,7 @@ from launchyard.actors.messages import (
     Find,
     Flush,
     Flushed,
+    ListStrays,
     Numbers,
     Ping,
     Pong,
@@ -76,7 +77,7 @@ class RunHost:
         self.crew.on_restart = lambda name: parts.metrics.count(failed, {"actor": name})
         self._launches = [Mailbox[Submit | Find | Watch]() for _ in range(parts.launchers)]
         self._cancels = Mailbox[Cancel]()
-        self._sweeps = Mailbox[Remove]()
+        self._sweeps = Mailbox[Remove | ListStrays]()
 
     def start(self) -> RunHost:
         """Start every actor and thread; return this host."""
@@ -99,7 +100,7 @@ class RunHost:
                     min(self._launches, key=len).put(message)
                 case Cancel():
                     self._cancels.put(message)
-                case Remove():
+                case Remove() | ListStrays():
                     self._sweeps.put(message)
                 case Ship(ref, handle, cursors):
                     self.shipper.end(ref, handle, cursors)

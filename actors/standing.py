@@ -26,6 +26,8 @@ from launchyard.actors.messages import (
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import Fact
 from launchyard.domain.reason import Reason
+from launchyard.ports import families
+from launchyard.ports.runner import Observation
 
 S = AttemptState
 _log = logging.getLogger(__name__)
@@ -131,6 +133,10 @@ class Standing:
                 # Stopped because it had become another's: nobody else gives back what it holds.
                 self._stranger(host, message.ref, Remove(message.ref, message.handle))
             return
+        if message.ref in desk.adopting:
+            desk.adopting.discard(message.ref)
+            labels = {"target": host, "result": _adoption(seen)}
+            desk.session.metrics.count(families.JOBS_ADOPTED, labels)
         fact = Fact(
             at_ms=seen.at_ms or desk.now_ms(),
             state=seen.state,
@@ -148,3 +154,10 @@ class Standing:
     def _stranger(self, host: str, ref: Ref, message: Drop | Remove | Cancel) -> None:
         _log.info("%s attempt %s is no longer this agent's", ref.item, ref.attempt)
         self._desk.table.step.to_hosts.setdefault(host, []).append(message)
+
+
+def _adoption(seen: Observation) -> str:
+    """Say in one word how something stood that was started before us."""
+    if seen.state not in ENDS:
+        return "adopted"
+    return "missing" if seen.reason is Reason.HANDLE_UNKNOWN else "finished_meanwhile"

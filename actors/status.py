@@ -57,6 +57,7 @@ class StatusDesk:
             limits=self._limits(rows),
             actors=(*self._crew.views(), *self._kit.hosts.views()),
             attempts=tuple(_view(row) for row in rows[:_MOST_SHOWN]),
+            orphans=self._supervisor.orphans if self._supervisor is not None else (),
             errors=session.board.views(),
             plugins=tuple(self._kit.reviews.policy.listing()),
         )

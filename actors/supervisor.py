@@ -30,7 +30,8 @@ from launchyard.actors.facts import (
 )
 from launchyard.actors.grants import Grants
 from launchyard.actors.launches import RETRY, Launches
-from launchyard.actors.messages import Flushed
+from launchyard.actors.messages import Flushed, StraysHere
+from launchyard.actors.orphans import ORPHANS, Orphans
 from launchyard.actors.poller import Slots
 from launchyard.actors.reconciler import GiveBack
 from launchyard.actors.reporter import Outgoing
@@ -38,6 +39,7 @@ from launchyard.actors.role import Role
 from launchyard.actors.standing import Standing
 from launchyard.actors.table import Step, Table
 from launchyard.domain.admission import free_slots, usage
+from launchyard.ports.agent_status import OrphanView
 from launchyard.ports.journal import Batch, JournalError
 
 _log = logging.getLogger(__name__)
@@ -59,12 +61,18 @@ class Supervisor(Role[SupervisorFact]):
         self._grants = Grants(self._desk)
         self._standing = Standing(self._desk, self._launches)
         self._draining = Draining(self._desk, self._grants, self._launches)
+        self._orphans = Orphans(self._desk)
         self._slots: Slots | None = None
 
     @property
     def table(self) -> Table:
         """The attempts, for readers."""
         return self._desk.table
+
+    @property
+    def orphans(self) -> tuple[OrphanView, ...]:
+        """What is on targets and no attempt's."""
+        return self._orphans.views
 
     def on_start(self) -> None:
         """Read the journal, in the actor's own thread; an error here ends the actor."""
@@ -74,6 +82,7 @@ class Supervisor(Role[SupervisorFact]):
             _log.warning("the supervisor begins anew from the journal")
             for row in list(self.table.rows.values()):
                 self._desk.resync(row)
+            self._orphans.begin()
             self._finish_step()
 
     def work(self, letters: Sequence[SupervisorFact]) -> None:
@@ -101,6 +110,7 @@ class Supervisor(Role[SupervisorFact]):
         match fact:
             case Registered():
                 self._grants.registered(fact)
+                self._orphans.begin()
                 self._desk.later(self._kit.on_registered)
             case Claimed():
                 self._grants.claimed(fact)
@@ -121,11 +131,8 @@ class Supervisor(Role[SupervisorFact]):
 
     def _decide_more(self, fact: SupervisorFact) -> None:
         match fact:
-            case HostSaid(host, messages):
-                self._standing.said(fact)
-                for message in messages:
-                    if isinstance(message, Flushed):
-                        self._draining.flushed(host, message)
+            case HostSaid():
+                self._said(fact)
             case HostBegan(host):
                 self._standing.began(host)
             case HostFailed():
@@ -139,9 +146,19 @@ class Supervisor(Role[SupervisorFact]):
             case Due(what):
                 self._due(what, fact)
 
+    def _said(self, fact: HostSaid) -> None:
+        self._standing.said(fact)
+        for message in fact.messages:
+            if isinstance(message, Flushed):
+                self._draining.flushed(fact.host, message)
+            elif isinstance(message, StraysHere):
+                self._orphans.told(fact.host, message)
+
     def _due(self, what: str, fact: Due) -> None:
         if what == "reload":
             self.table.changed = True
+        elif what == ORPHANS:
+            self._orphans.due()
         elif what.startswith(DRAIN):
             self._draining.due(fact)
         elif what.startswith(RETRY):

@@ -60,6 +60,17 @@ class ErrorView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrphanView:
+    """A thing on a target that is this installation's, and no attempt's that the agent knows."""
+
+    target: str
+    place: str
+    item: str
+    attempt: int
+    state: AttemptState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
     """The whole agent at one moment.
 
@@ -81,6 +92,7 @@ class AgentStatus:
     limits: tuple[LimitView, ...] = ()
     actors: tuple[ActorView, ...] = ()
     attempts: tuple[AttemptView, ...] = ()
+    orphans: tuple[OrphanView, ...] = ()
     errors: tuple[ErrorView, ...] = ()
     plugins: tuple[PluginView, ...] = ()
 

@@ -100,6 +100,16 @@ JOB_RUN_DURATION: Final = _histogram(
     "job_run_duration_seconds", "From running to the end.", _RUNS, "queue", "target", "outcome"
 )
 
+CANCEL_DURATION: Final = _histogram(
+    "cancel_duration_seconds", "From the wish to cancel to the end.", _WAITS, "target"
+)
+JOBS_ADOPTED: Final = _counter(
+    "jobs_adopted", "Attempts that ran since before this start, as found.", "target", "result"
+)
+ORPHANS_FOUND: Final = _counter(
+    "orphans_found", "Things of ours on a target that no attempt knows.", "target", "action"
+)
+
 # Builds and logs
 BUILDS_IN_PROGRESS: Final = _gauge("builds_in_progress", "Builds that run now.", "builder")
 BUILDS_FINISHED: Final = _counter(
@@ -194,7 +204,7 @@ AGENT_FAMILIES: Final[tuple[Family, ...]] = (
     *(CLAIMS, ITEMS_CLAIMED, CLAIM_DURATION, LAST_POLL),
     *(LEASES_HELD, LEASE_RENEWALS, LEASE_MIN_TTL, FENCED_WRITES, OUTBOX_DEPTH),
     *(JOBS_IN_STATE, JOBS_STARTED, JOBS_FINISHED, JOB_QUEUE_WAIT, JOB_START_LATENCY),
-    *(JOB_STAGE_DURATION, JOB_RUN_DURATION),
+    *(JOB_STAGE_DURATION, JOB_RUN_DURATION, CANCEL_DURATION, JOBS_ADOPTED, ORPHANS_FOUND),
     *(BUILDS_IN_PROGRESS, BUILDS_FINISHED, BUILD_DURATION, LOG_BYTES_SHIPPED, LOG_SHIP_ERRORS),
     *(CHILDREN, CHILD_RESTARTS, SNAPSHOT_AGE),
     *(ACTOR_MAILBOX_DEPTH, ACTOR_FAILURES, PLUGIN_ERRORS),
@@ -227,6 +237,8 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     JOB_START_LATENCY.name: {"built": ("yes", "no")},
     JOB_STAGE_DURATION.name: {"stage": _STATES},
     JOB_RUN_DURATION.name: {"outcome": _OUTCOMES},
+    JOBS_ADOPTED.name: {"result": ("adopted", "finished_meanwhile", "missing")},
+    ORPHANS_FOUND.name: {"action": ("ignored",)},
     BUILDS_FINISHED.name: {
         "outcome": ("succeeded", "failed", "cancelled", "timed_out"),
         "cache": ("hit", "miss", "joined", "none"),

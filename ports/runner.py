@@ -65,6 +65,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A thing on a target, and whose it says it is."""
+
+    handle: Handle
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogSlice:
     """Bytes of one log source between two cursors; `end` when nothing will follow."""
 
@@ -130,6 +138,7 @@ class Runner(Protocol):
     * `cancel` returns at once, may be repeated, also before the start and after the end; the end
       shows in `observe`. After a cancel the end is CANCELLED unless the thing ended by itself.
     * `read_log` from any cursor gives the bytes that follow it, also in a new process.
+    * `list_owned` finds all that was started and not removed, and nothing of others.
     * `remove` gives back what the thing holds on the target, after its end; repeating is harmless.
     * No exception but `RunnerError` leaves. Every call ends within 15 s.
     """
@@ -175,6 +184,14 @@ class Runner(Protocol):
 
     def output_root(self, handle: Handle) -> str:
         """Return the local folder that holds the outputs, or an empty text where there is none."""
+        ...
+
+    def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
+        """Return what *agent* has on the target for *installation*, by its labels.
+
+        That is what it started itself, in any process, and where a place belongs to one agent at a
+        time also what those before it left there. What runs and what is over are both listed.
+        """
         ...
 
     def remove(self, handle: Handle) -> None:

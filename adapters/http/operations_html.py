@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
-from launchyard.ports.agent_status import ActorView, AgentStatus, AttemptView, ErrorView, LimitView
+from launchyard.ports.agent_status import (
+    ActorView,
+    AgentStatus,
+    AttemptView,
+    ErrorView,
+    LimitView,
+    OrphanView,
+)
 
 _CSS: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --good: #1a7f37; --bad: #cf222e;
@@ -48,6 +55,7 @@ def status_html(status: AgentStatus, now_ms: int) -> str:
             *_head(status, now_ms),
             *_limits(status.limits),
             *_attempts(status.attempts, now_ms),
+            *_orphans(status.orphans),
             *_actors(status.actors),
             *_errors(status.errors, now_ms),
             _FOOT,
@@ -108,6 +116,21 @@ def _attempts(attempts: Sequence[AttemptView], now_ms: int) -> Iterator[str]:
     yield "</table>"
     if len(attempts) > _MANY:
         yield f'<p class="quiet">and {len(attempts) - _MANY} more, all in the JSON.</p>'
+
+
+def _orphans(orphans: Sequence[OrphanView]) -> Iterator[str]:
+    if not orphans:
+        return
+    yield f"<h2>Orphans <span class=quiet>{len(orphans)}</span></h2>"
+    yield "<p class=quiet>On a target and ours, but no attempt's that is known; they are left.</p>"
+    yield _row("th", ("item", "target", "state", "where"), "<table>")
+    for one in orphans[:_MANY]:
+        yield (
+            f"<tr><td><code>{escape(one.item)}</code> #{one.attempt}</td>"
+            f"<td>{escape(one.target)}</td><td>{escape(one.state)}</td>"
+            f"<td><code>{escape(one.place)}</code></td></tr>"
+        )
+    yield "</table>"
 
 
 def _actors(actors: Sequence[ActorView]) -> Iterator[str]:

@@ -27,7 +27,15 @@ from launchyard.adapters.local.watch import LocalWatch, Standing
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import Owner, may_adopt
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle, Launch, LogSlice, Observation, RunnerError, Watch
+from launchyard.ports.runner import (
+    Handle,
+    Launch,
+    LogSlice,
+    Observation,
+    Owned,
+    RunnerError,
+    Watch,
+)
 
 SOURCE = "main"
 """The one log of a job: what it and its children write to both outputs."""
@@ -138,6 +146,17 @@ class LocalRunner:
         ownership = self._records_of(handle).ownership()
         return ownership.output if ownership else ""
 
+    def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:  # noqa: ARG002 - the folder is one agent's
+        found: list[Owned] = []
+        with runner_errors("what runs here cannot be listed"):
+            names = sorted(os.listdir(f"{self._config.root}/runs"))  # noqa: PTH208 - texts are wanted
+        for records in (self._records(name) for name in names if is_name(name)):
+            ownership, started = records.ownership(), records.started()
+            if ownership is None or started is None or not _of(ownership, installation):
+                continue  # not ours, or a start is on its way
+            found.append(Owned(handle=self._handle(records.name, started), owner=ownership.owner))
+        return found
+
     def remove(self, handle: Handle) -> None:
         records = self._records_of(handle)
         ownership = records.ownership()
@@ -233,6 +252,12 @@ class LocalRunner:
         ownership = None if log in self._guard else records.ownership()
         if ownership is not None:
             self._guard.add(log, ownership.log_quota_b)
+
+
+def _of(ownership: Ownership, installation: str) -> bool:
+    """Tell whether records and labels both say that a run is of *installation*."""
+    owner = ownership.owner
+    return owner.installation == installation and _same(ownership, owner)
 
 
 def _same(ownership: Ownership, owner: Owner) -> bool:

@@ -12,7 +12,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import labels, target_name
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.runner_case import TEXT, RunnerCase, RunnerKit, Work, boottime
-from launchyard.ports.runner import Runner, RunnerError
+from launchyard.ports.runner import Owned, Runner, RunnerError
 
 __all__ = ["TEXT", "RunnerCase", "RunnerContract", "Work"]
 
@@ -162,6 +162,20 @@ class RunnerContract(RunnerKit):
         runner.cancel(handle, self.grace_s, reason)
         end = self.end(runner, handle)
         assert (end.state, end.reason) == (state, reason)
+
+    def test_what_is_on_the_target_is_listed(self, case: RunnerCase, runner: Runner) -> None:
+        """From its start to its removal, by any process, and to its own installation alone."""
+        launch = self.launch(case, Work.LONG)
+        handle = self.submit(runner, launch)
+        owner = launch.owner
+        mine = Owned(handle=handle, owner=owner)
+        assert mine in case.make().list_owned(owner.installation, owner.agent)
+        assert not runner.list_owned("another", owner.agent)
+        runner.cancel(handle, 0.0, Reason.CANCELLED)
+        self.end(runner, handle)
+        assert mine in runner.list_owned(owner.installation, owner.agent)
+        runner.remove(handle)
+        assert not runner.list_owned(owner.installation, owner.agent)
 
     def test_a_log_goes_on_from_a_cursor(self, case: RunnerCase, runner: Runner) -> None:
         """A new process reads what follows the last byte that was stored, and no byte twice."""
