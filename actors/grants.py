@@ -44,6 +44,8 @@ class Grants:
         self.paused = False
         self.drain_asked = False
         self.last_claim = ""
+        self._held: dict[str, ItemGrant] = {}
+        """Next attempts of items whose last one has ended, but is not told to its end."""
 
     def registered(self, fact: Registered) -> None:
         """Bring what the journal holds and what the server says together."""
@@ -55,7 +57,6 @@ class Grants:
             if grant is not None and grant.attempt == row.attempt:
                 self._renew(row, grant)
             elif grant is not None:
-                self._superseded(row)
                 self.take(grant)
             elif not row.ended:
                 self._lost(row)
@@ -78,8 +79,9 @@ class Grants:
         for grant in answer.items:
             metrics = self._desk.session.metrics
             metrics.count(families.ITEMS_CLAIMED, {"queue": grant.queue})
-            waited_s = max(0, self._desk.now_ms() - grant.enqueued_at_ms) / 1000
-            metrics.observe(families.JOB_QUEUE_WAIT, waited_s, {"queue": grant.queue})
+            if grant.attempt == 1:  # a later one waited for the earlier ones, too
+                waited_s = max(0, self._desk.now_ms() - grant.enqueued_at_ms) / 1000
+                metrics.observe(families.JOB_QUEUE_WAIT, waited_s, {"queue": grant.queue})
             self.take(grant)
         for grant in answer.resolve:
             self.take(grant)
@@ -111,9 +113,20 @@ class Grants:
             if grant.cancel:
                 self.cancel(grant.item, grant.attempt)
             return
+        if row is not None and row.ended and not row.stale and not row.aside:
+            # The log of the attempt before is still on its way, and its thing to be removed.
+            self._held[grant.item] = grant
+            return
         if row is not None:
             self._superseded(row)
         self._begin(grant)
+
+    def take_held(self) -> None:
+        """Take up next attempts once all is told of the ones before."""
+        for item, grant in list(self._held.items()):
+            if item not in self._desk.table.rows:
+                del self._held[item]
+                self.take(grant)
 
     def obey(self, commands: Sequence[Command]) -> None:
         """Do what the server asks for; repeats are harmless."""
@@ -149,6 +162,8 @@ class Grants:
         for report, answer in fact.answers:
             item, attempt = report.lease.item, report.lease.attempt
             row = desk.table.get(Ref(item, attempt))
+            if row is None and item in desk.table.rows:
+                continue  # the reports of a later attempt are numbered on from these
             if row is None:
                 desk.table.step.sent[item] = report.seq
                 desk.later(partial(desk.kit.reporter.put, Forget(item)))

@@ -89,6 +89,7 @@ class Supervisor(Role[SupervisorFact]):
         self.mailbox.doing = f"decides about {len(letters)} facts"
         for fact in letters:
             self._decide(fact)
+        self._grants.take_held()
         if self._grants.drain_asked and not self._draining.begun:
             self._draining.stop(Stop(StopMode.DRAIN, "the server"))
         self._finish_step()

@@ -94,10 +94,9 @@ class Table:
         return row if row is not None and row.attempt == ref.attempt else None
 
     def put(self, row: Attempt) -> None:
-        """Set a row; it is written with this step."""
+        """Set a row; it is written with this step, after all that the step forgets."""
         self._set(row)
         self.step.dirty[row.item] = None
-        self.step.forgotten.pop(row.item, None)
 
     def touch(self, row: Attempt) -> None:
         """Set a row in a way that need not be written."""
