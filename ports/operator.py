@@ -9,8 +9,10 @@ from typing import BinaryIO, Protocol
 
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import EntityKind, Role
+from launchyard.ports.again import Again, Timing
 from launchyard.ports.launch_server import ServerError
 from launchyard.ports.named_secrets import NamedSecrets
+from launchyard.ports.ordering import Ordering
 from launchyard.ports.records import (
     AgentView,
     Entity,
@@ -130,6 +132,8 @@ class Launch:
     spec: Json
     name: str = ""
     idempotency_key: str = ""
+    priority: str = ""
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,7 @@ class OutputView:
     sha256: str
 
 
-class Operator(NamedSecrets, Protocol):
+class Operator(Again, NamedSecrets, Ordering, Protocol):
     """What people ask of a server. No exception but `OperatorError` leaves.
 
     Iterators may be dropped at any time. Those that follow something find their way back to a

@@ -78,6 +78,19 @@ class SecretRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SealedSecrets:
+    """What an item's holder is to be given: sealed values by variable.
+
+    `names` has, by variable, the name of each secret that is the entity's and not the item's own.
+    """
+
+    item: str
+    entity: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """A queue; `overridable` None means the default paths, `limit` None means none.
 
@@ -153,6 +166,7 @@ class NewItem:
 class ItemView:
     """An item as people see it. `times_ms` has the first time of every state it was in.
 
+    `waits` is the reason why it waits (`domain.why.WaitReason`), which only lists tell.
     `retries` counts the attempts before this one that its budgets paid for; `not_before_ms` is set
     until that moment; `dead` is the class of the failure that made it a dead letter.
     """
@@ -184,6 +198,7 @@ class ItemView:
     not_before_ms: int | None = None
     dead: str = ""
     retry: Json = None
+    waits: str = ""
     spec: Json = None
     queue_config: Json = None
 

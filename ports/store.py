@@ -40,6 +40,7 @@ from launchyard.ports.records import (
     Queue,
     QueueChange,
     QueueCounts,
+    SealedSecrets,
     SecretRecord,
     Standing,
 )
@@ -99,6 +100,10 @@ class Secrets(Protocol):
         """Remove a secret; NOT_FOUND carries near names."""
         ...
 
+    def sealed_secrets(self, item: str) -> SealedSecrets:
+        """Return what a claim of the item would carry now."""
+        ...
+
 
 class Items(Protocol):
     """Items, as submitters and readers use them."""
@@ -125,7 +130,14 @@ class Items(Protocol):
         """Return the item as it stood at the end of each earlier attempt, oldest first."""
         ...
 
-    def standing(self, item: str) -> Standing: ...
+    def standing(self, item: str) -> Standing:
+        """Return what `domain.why` needs, with the exact position."""
+        ...
+
+    def standings(self, wanted: Sequence[str]) -> Mapping[str, Standing]:
+        """Return the standing of each item that is there, cheaply: a position above 1 is 2."""
+        ...
+
     def counts(self, entity: str, queue: str) -> QueueCounts: ...
 
 

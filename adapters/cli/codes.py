@@ -17,6 +17,7 @@ class Code(IntEnum):
     CONFLICT = 6
     UNREACHABLE = 7
     TIMEOUT = 8
+    DIFFERS = 9
     FAILED = 10
     CANCELLED = 11
     LOST = 12

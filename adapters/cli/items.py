@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
 from launchyard.adapters.cli.output import (
     ago,
+    clock_time,
     duration,
     json_option,
     print_json,
@@ -20,10 +21,14 @@ from launchyard.adapters.cli.session import Session, connected, short
 from launchyard.adapters.cli.stages import stages_of
 from launchyard.domain.documents import Json
 from launchyard.domain.item import ItemState
+from launchyard.domain.priority import Priority
+from launchyard.domain.why import WaitReason
 from launchyard.domain.wire import to_json
 from launchyard.ports.records import ItemFilter, ItemView
 
 _OPEN: Final = (ItemState.QUEUED, ItemState.CLAIMED, ItemState.LAUNCHING, ItemState.LAUNCHED)
+_WAITS: Final[Mapping[str, str]] = {WaitReason.NOT_WAITING.value: ""}
+"""What `ps` says in place of a reason."""
 
 
 @click.command()
@@ -57,6 +62,7 @@ def ps(
         (
             short(item.id),
             state_of(item),
+            _WAITS.get(item.waits, item.waits),
             f"{item.entity}/{item.queue}",
             item.name,
             item.agent_name or item.agent,
@@ -65,7 +71,7 @@ def ps(
         for item in items
     ]
     empty = "nothing" if everything or chosen else "nothing waits or runs; --all lists the rest"
-    print_table(("ID", "STATE", "QUEUE", "NAME", "AGENT", "AGE"), rows, empty)
+    print_table(("ID", "STATE", "WAITS", "QUEUE", "NAME", "AGENT", "AGE"), rows, empty)
 
 
 @click.command()
@@ -87,11 +93,15 @@ def show(session: Session, *, item: str, as_json: bool) -> None:
             ("detail", found.detail),
             ("exit code", found.exit_code),
             ("queue", f"{found.entity}/{found.queue} ({found.resource})"),
+            ("priority", Priority(found.priority).word),
             ("submitter", found.submitter),
             ("run", found.run_id),
             ("agent", found.agent_name or found.agent),
             ("place", " ".join(filter(None, (found.place_scope, found.place_name)))),
             ("attempt", found.attempt),
+            ("retries", found.retries or ""),
+            ("not before", clock_time(found.not_before_ms)),
+            ("dead letter", f"{found.dead} failure" if found.dead else ""),
             ("age", ago(found.enqueued_ms)),
             ("stages", _stages(found)),
             ("command", _command(found.spec)),
@@ -138,7 +148,10 @@ def _stages(item: ItemView) -> str:
 
 
 def _earlier(item: ItemView) -> str:
-    return f"attempt {item.attempt}: {state_of(item)} {item.reason} {item.detail}".rstrip()
+    code = f" ({item.exit_code})" if item.exit_code is not None else ""
+    where = f" on {item.agent_name}" if item.agent_name else ""
+    told = f"attempt {item.attempt}: {state_of(item)} {item.reason}{code}{where} {item.detail}"
+    return told.rstrip()
 
 
 def _command(spec: Json) -> str:

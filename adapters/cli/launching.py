@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,9 @@ from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.output import size
 from launchyard.adapters.cli.session import Session
 from launchyard.domain.documents import Json
+from launchyard.domain.priority import WORDS
+from launchyard.domain.template_schema import read_variables
+from launchyard.domain.templates import from_text
 from launchyard.ports.operator import Launch
 
 _MARKS: Final = frozenset({"source", "docker", "image_uri", "job"})
@@ -39,6 +42,8 @@ class Wanted:
     entry_point: str | None = None
     config: str | None = None
     variables: Sequence[str] = ()
+    values: Sequence[str] = ()
+    priority: str = ""
     secrets: Sequence[str] = ()
     resource_args: str | None = None
     run_id: str | None = None
@@ -72,6 +77,15 @@ def launch_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Secret that the job gets as a variable.",
         ),
         click.option(
+            "-v",
+            "--set-var",
+            "values",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Template variable of the queue.",
+        ),
+        click.option("-P", "--priority", type=click.Choice(WORDS), help="How urgent; medium."),
+        click.option(
             "-R", "--resource-args", metavar="JSON|FILE", help="Overrides of the queue's settings."
         ),
         click.option("--run-id", help="Id of the run; else a new one."),
@@ -92,6 +106,7 @@ def launch_of(session: Session, wanted: Wanted, key: str = "") -> Launch:
         spec=_spec(session, wanted),
         name=wanted.name,
         idempotency_key=key,
+        priority=wanted.priority or "",
     )
 
 
@@ -101,6 +116,8 @@ def _spec(session: Session, wanted: Wanted) -> dict[str, Json]:
     _command(spec, wanted)
     _variables(spec, wanted.variables)
     _secrets(spec, wanted.secrets)
+    if wanted.values:
+        spec["template_variables"] = _values(session, spec, wanted.values)
     if wanted.resource_args:
         spec["resource_args"] = _resource_args(session, wanted.resource_args)
     # The folder comes last: everything else that could be wrong has been told by now.
@@ -155,15 +172,28 @@ def _command(spec: dict[str, Json], wanted: Wanted) -> None:
 def _variables(spec: dict[str, Json], given: Sequence[str]) -> None:
     before = spec.get("env")
     variables = dict(before) if isinstance(before, dict) else {}
+    variables.update(_pairs(given, "--env"))
+    if variables:
+        spec["env"] = variables
+
+
+def _pairs(given: Sequence[str], flag: str) -> Iterator[tuple[str, str]]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             raise CommandError(
-                f"{name} has no value", "", f"write --env {name}=VALUE", code=Code.USAGE
+                f"{name} has no value", "", f"write {flag} {name}=VALUE", code=Code.USAGE
             )
-        variables[name] = value
-    if variables:
-        spec["env"] = variables
+        yield name, value
+
+
+def _values(session: Session, spec: dict[str, Json], given: Sequence[str]) -> dict[str, Json]:
+    """Return template values, each of the type that the queue gave its variable."""
+    queue = session.operator.queue(session.entity, session.queue).queue
+    known, _ = read_variables(queue.template_variables)
+    before = spec.get("template_variables")
+    values = dict(before) if isinstance(before, dict) else {}
+    return values | {n: from_text(known, n, text) for n, text in _pairs(given, "--set-var")}
 
 
 def _secrets(spec: dict[str, Json], given: Sequence[str]) -> None:

@@ -20,10 +20,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "show": ("items", "Show all that is known of one job."),
     "why": ("items", "Say why a job waits."),
     "cancel": ("items", "End a job."),
+    "priority": ("priority", "Move a waiting job."),
+    "retry": ("retrying", "Try a job again that has ended, or let a delayed one go."),
+    "duplicate": ("retrying", "Launch a job once more as a new one."),
+    "dead-letters": ("retrying", "List and replay jobs that failed for good."),
     "logs": ("logs", "Print a job's log, as it comes with -f."),
     "outputs": ("outputs", "List or fetch the files that a job left."),
     "plan": ("launch", "Show what a launch would put on its queue; changes nothing."),
-    "queue": ("queue", "Make, list, pause and delete queues."),
+    "queue": ("queue", "Make, apply, list, pause and delete queues."),
     "entity": ("entity", "Make and list teams and people."),
     "agents": ("agents", "List agents."),
     "drain": ("agents", "Ask an agent to hand over its work and stop."),
@@ -59,7 +63,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"launchyard.adapters.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(

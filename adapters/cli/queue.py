@@ -1,4 +1,4 @@
-"""`queue create|list|show|pause|resume|delete`."""
+"""`queue create|apply|list|show|pause|resume|delete`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from launchyard.adapters.cli.apply import apply, settings_of
 from launchyard.adapters.cli.output import (
     ago,
     json_option,
@@ -17,6 +18,7 @@ from launchyard.adapters.cli.output import (
 )
 from launchyard.adapters.cli.session import Session, connected
 from launchyard.domain.documents import Json
+from launchyard.domain.priority import QueueMode
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import QueueView
 from launchyard.ports.records import Queue, QueueChange
@@ -24,7 +26,10 @@ from launchyard.ports.records import Queue, QueueChange
 
 @click.group()
 def queue() -> None:
-    """Make, list, pause and delete queues."""
+    """Make, apply, list, pause and delete queues."""
+
+
+queue.add_command(apply)
 
 
 @queue.command()
@@ -33,6 +38,12 @@ def queue() -> None:
 @click.option("-r", "--resource", default="local-process", help="Target; local-process.")
 @click.option("--config", "file", metavar="FILE|-", help="Its configuration, YAML or JSON.")
 @click.option("--limit", type=click.IntRange(0), help="Most jobs of it at a time.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in QueueMode]),
+    default=QueueMode.FIFO.value,
+    help="Serve by age, or by priority first; fifo.",
+)
 @click.option("--overridable", multiple=True, metavar="PATH", help="What launches may change.")
 @json_option
 def create(  # each is one option of the command
@@ -42,6 +53,7 @@ def create(  # each is one option of the command
     resource: str,
     file: str | None,
     limit: int | None,
+    mode: str,
     overridable: Sequence[str],
     as_json: bool,
 ) -> None:
@@ -57,6 +69,7 @@ def create(  # each is one option of the command
             config=_config(session, file),
             overridable=tuple(overridable) or None,
             limit=limit,
+            mode=QueueMode(mode),
         )
     )
     if as_json:
@@ -92,12 +105,17 @@ def list_(session: Session, *, as_json: bool) -> None:
 @queue.command()
 @connected()
 @click.argument("name")
+@click.option("--yaml", "as_yaml", is_flag=True, help="As `queue apply -f` reads it.")
 @json_option
-def show(session: Session, *, name: str, as_json: bool) -> None:
+def show(session: Session, *, name: str, as_yaml: bool, as_json: bool) -> None:
     """Show the queue NAME with its configuration."""
     view = session.operator.queue(session.entity, name)
     if as_json:
         print_json(_document(view))
+        return
+    write = session.programs.write_document
+    if as_yaml:
+        click.echo(write(settings_of(view.queue)), nl=False)
         return
     counts, found = view.counts, view.queue
     print_pairs(
@@ -105,13 +123,18 @@ def show(session: Session, *, name: str, as_json: bool) -> None:
             ("name", f"{found.entity}/{found.name}"),
             ("target", found.resource),
             ("state", "paused" if found.paused else "open"),
+            ("mode", found.mode.value),
             ("limit", found.limit),
             ("waiting", counts.waiting if counts else ""),
             ("active", counts.active if counts else ""),
             ("done", counts.done if counts else ""),
             ("oldest", _oldest(view)),
             ("overridable", "\n".join(found.overridable or ())),
-            ("config", session.programs.write_document(found.config).rstrip()),
+            (
+                "variables",
+                write(found.template_variables).rstrip() if found.template_variables else "",
+            ),
+            ("config", write(found.config).rstrip()),
         ]
     )
 

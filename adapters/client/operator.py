@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Final
 
+from launchyard.adapters.client.again import AgainCalls, timing_fields
 from launchyard.adapters.client.files import body
-from launchyard.adapters.client.named_secrets import RestNamedSecrets
+from launchyard.adapters.client.ordering import RestOrdering
 from launchyard.adapters.client.reading import item_view, key_info, listed, queue_view
 from launchyard.adapters.client.server import read
 from launchyard.adapters.client.transport import STREAM_S, Call, Transport, place
@@ -31,7 +32,7 @@ _CREATED: Final = 201
 _MISSING: Final = 404
 
 
-class RestOperator(RestNamedSecrets):
+class RestOperator(RestOrdering, AgainCalls):
     """`Operator` over HTTP."""
 
     def __init__(self, base_url: str, key: str) -> None:
@@ -78,6 +79,7 @@ class RestOperator(RestNamedSecrets):
             "config": queue.config,
             "overridable": None if queue.overridable is None else list(queue.overridable),
             "limit": queue.limit,
+            "mode": queue.mode.value,
         }
         return queue_view(self._make(path, {k: v for k, v in fields.items() if v is not None}))
 
@@ -93,9 +95,7 @@ class RestOperator(RestNamedSecrets):
         self._http.json(Call(method="DELETE", path=place("entities", entity, "queues", name)))
 
     def submit(self, launch: Launch) -> tuple[ItemView, bool]:
-        fields: dict[str, Json] = {"spec": launch.spec}
-        if launch.name:
-            fields["name"] = launch.name
+        fields = _fields(launch)
         key = launch.idempotency_key
         call = Call(
             method="POST",
@@ -109,7 +109,7 @@ class RestOperator(RestNamedSecrets):
 
     def plan(self, launch: Launch) -> Json:
         path = place("entities", launch.entity, "queues", launch.queue, "plan")
-        found: Json = self._http.json(Call(method="POST", path=path, body={"spec": launch.spec}))
+        found: Json = self._http.json(Call(method="POST", path=path, body=_fields(launch)))
         return found
 
     def items(self, wanted: ItemFilter) -> Sequence[ItemView]:
@@ -177,3 +177,10 @@ class RestOperator(RestNamedSecrets):
     def _make(self, path: str, fields: Any) -> Any:
         """Make something once: a repeat could make a second one, or say that it is there."""
         return self._http.json(Call(method="POST", path=path, body=fields, repeat=False))
+
+
+def _fields(launch: Launch) -> dict[str, Json]:
+    """Return what is said of a launch."""
+    said: dict[str, Json] = {"name": launch.name, "priority": launch.priority}
+    kept = {key: value for key, value in said.items() if value}
+    return {"spec": launch.spec} | kept | timing_fields(launch.timing)

@@ -22,6 +22,7 @@ from launchyard.adapters.http.items import ItemRoutes
 from launchyard.adapters.http.live import LiveRoutes
 from launchyard.adapters.http.meta import MetaRoutes
 from launchyard.adapters.http.problems import EXPECTED, answer
+from launchyard.adapters.http.order import OrderRoutes
 from launchyard.adapters.http.queues import QueueRoutes
 from launchyard.adapters.http.retrying import RetryRoutes
 from launchyard.adapters.http.secrets import SecretRoutes
@@ -63,6 +64,7 @@ def endpoints(house: House) -> Sequence[Endpoint]:
         QueueRoutes(house),
         SecretRoutes(house),
         ItemRoutes(house),
+        OrderRoutes(house),
         RetryRoutes(house),
         LiveRoutes(house),
         FileRoutes(house),

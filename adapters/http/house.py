@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from launchyard.adapters.http.delays import Delays
 from launchyard.adapters.http.grants import Grants
 from launchyard.adapters.http.guard import Guard
+from launchyard.adapters.http.masks import Masks
 from launchyard.adapters.http.services import Services
 from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
@@ -32,6 +33,7 @@ class House:
         self.settings = services.settings
         self.guard = Guard(services.store, services.vault)
         self.grants = Grants(services.vault)
+        self.masks = Masks(services.store, self.grants)
         self.waits = Waits()
         self.topics = Topics()
         self.delays = Delays(services, self.waits)
@@ -54,6 +56,8 @@ class House:
             resource=queue.resource,
             config=queue.config,
             overridable=queue.overridable,
+            variables=queue.template_variables,
+            mode=queue.mode,
             target=self.services.targets.get(queue.resource),
             secrets=secrets,
         )

@@ -25,9 +25,9 @@ from launchyard.adapters.http.directory import check_text
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.moments import moment_of
+from launchyard.adapters.http.order import explained
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
-from launchyard.adapters.http.situations import situation
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
@@ -35,10 +35,10 @@ from launchyard.domain.retry_wire import item_policy, queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
-from launchyard.domain.why import Why, why
 from launchyard.domain.wire import from_json, to_json
 from launchyard.ports.families import QUEUE_ENQUEUED
 from launchyard.ports.records import ItemFilter, ItemView, NewItem, Queue
+from launchyard.ports.store import Store
 
 _QUEUE: Final = "/api/v1/entities/{entity}/queues/{queue}"
 _ITEM: Final = "/api/v1/items/{item}"
@@ -107,14 +107,6 @@ class ItemRoutes:
                 needs=Needs.CANCEL,
                 gives=ItemView,
             ),
-            Endpoint(
-                method="GET",
-                path=f"{_ITEM}/why",
-                handler=self.why,
-                does="Tell why an item waits",
-                needs=Needs.READ,
-                gives=Why,
-            ),
         )
 
     async def submit(self, request: Request) -> Response:
@@ -172,11 +164,8 @@ class ItemRoutes:
             if entities is None
             else [replace(wanted, entity=entity) for entity in entities]
         )
-        found = await self._house.read(
-            lambda store: [view for one in filters for view in store.items(one)]
-        )
-        found.sort(key=lambda view: view.id, reverse=True)
-        return answer_value(Items(items=tuple(found[: wanted.most])))
+        found = await self._house.read(lambda store: _page(store, filters, wanted.most))
+        return answer_value(Items(items=tuple(found)))
 
     async def item(self, request: Request) -> Response:
         item = part(request, "item")
@@ -193,12 +182,6 @@ class ItemRoutes:
         self._house.items_changed([item])
         return answer_value(view)
 
-    async def why(self, request: Request) -> Response:
-        item = part(request, "item")
-        self._guard.require_item(request, Action.READ, item)
-        standing = await self._house.read(lambda store: store.standing(item))
-        return answer_value(why(situation(standing)))
-
     def judge(self, new: NewLaunch, queue: Queue) -> Submission:
         """Return what *new* would put on *queue*, or raise everything that is wrong with it."""
         check_text(new.name, "name")
@@ -206,7 +189,7 @@ class ItemRoutes:
         names: tuple[str, ...] = ()
         if references(new.spec):
             names = tuple(secret.name for secret in self._store.secrets(queue.entity))
-        return judge(new.spec, self._house.rules(queue, names))
+        return judge(new.spec, self._house.rules(queue, names), new.priority)
 
     def item_of(self, new: NewLaunch, judged: Submission, queue: Queue) -> NewItem:
         """Return the item that *new* is, but for who submits it."""
@@ -219,6 +202,7 @@ class ItemRoutes:
             submitter="",
             run_id=judged.spec.run_id or _run_id(),
             body_digest="",
+            priority=judged.priority,
             retry=new.retry,
             not_before_ms=moment_of(new, self._house.services.clock.now_ms()),
             secrets={
@@ -238,6 +222,13 @@ class ItemRoutes:
         dedup = "new" if is_new else "existing"
         labels = {"entity": queue.entity, "queue": queue.name, "dedup": dedup}
         self._house.services.metrics.count(QUEUE_ENQUEUED, labels)
+
+
+def _page(store: Store, filters: Sequence[ItemFilter], most: int) -> Sequence[ItemView]:
+    """Return the newest items of all *filters* together, each with why it waits."""
+    found = [view for one in filters for view in store.items(one)]
+    found.sort(key=lambda view: view.id, reverse=True)
+    return explained(store, found[:most])
 
 
 def _run_id() -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from launchyard.adapters.http.bodies import answer_value, fields, part, read_json
+from launchyard.adapters.http.bodies import answer_value, fields, flag, part, read_json
 from launchyard.adapters.http.directory import check_name
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
@@ -19,6 +19,7 @@ from launchyard.domain.documents import Json
 from launchyard.domain.retry_wire import queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.submission import check_queue, unwrapped
+from launchyard.domain.template_schema import documents, read_variables
 from launchyard.domain.wire import from_json
 from launchyard.ports.records import Queue, QueueChange
 
@@ -73,6 +74,16 @@ class QueueRoutes:
                 gives=Queue,
             ),
             Endpoint(
+                method="PUT",
+                path=_ONE,
+                handler=self.put,
+                does="Make a queue, or give it exactly these settings",
+                needs=Needs.MANAGE,
+                takes=NewQueue,
+                gives=Queue,
+                query={"dry_run": "1 only checks, and answers with what the queue would be"},
+            ),
+            Endpoint(
                 method="DELETE",
                 path=_ONE,
                 handler=self.delete,
@@ -104,6 +115,32 @@ class QueueRoutes:
         entity = part(request, "entity")
         self._guard.require(request, Action.MANAGE, entity)
         new = from_json(NewQueue, await self._document(request))
+        queue = self._wanted(entity, new)
+        made = self._store.add_queue(queue)
+        self._house.queue_changed((entity, new.name))
+        return answer_value(made, 201)
+
+    async def put(self, request: Request) -> Response:
+        entity, name = part(request, "entity"), part(request, "queue")
+        self._guard.require(request, Action.MANAGE, entity)
+        document = await self._document(request)
+        new = from_json(NewQueue, {**document, "name": name})
+        if document.get("name", name) != name:
+            raise wrong("name", f"is not {name}, which the path names; a queue keeps its name")
+        queue = self._wanted(entity, new)
+        before = {one.name: one for one in self._store.queues(entity)}.get(name)
+        if before is not None:
+            paused = before.paused if new.paused is None else new.paused
+            queue = replace(queue, paused=paused, created_ms=before.created_ms)
+        if not flag(request, "dry_run"):
+            queue = self._store.put_queue(queue)
+            self._house.queue_changed((entity, name))
+        elif before is not None and before.resource != queue.resource:
+            raise wrong("resource", f"is {before.resource}, and a queue keeps its target")
+        return answer_value(queue)
+
+    def _wanted(self, entity: str, new: NewQueue) -> Queue:
+        """Return the queue that *new* describes, or raise all that is wrong with it."""
         check_name(new.name)
         check_name(new.resource, "resource")
         _check_limit(new.limit)
@@ -114,12 +151,13 @@ class QueueRoutes:
             config=unwrapped(new.config, new.resource),
             overridable=new.overridable,
             limit=new.limit,
+            paused=bool(new.paused),
+            mode=new.mode,
+            template_variables=new.template_variables,
             retry=new.retry,
         )
         self._check(queue)
-        made = self._store.add_queue(queue)
-        self._house.queue_changed((entity, new.name))
-        return answer_value(made, 201)
+        return replace(queue, template_variables=_described(new.template_variables))
 
     async def change(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
@@ -136,9 +174,15 @@ class QueueRoutes:
                 overridable=before.overridable
                 if change.overridable is None
                 else change.overridable,
+                template_variables=before.template_variables
+                if change.template_variables is None
+                else change.template_variables,
                 retry=before.retry if change.retry is None else change.retry,
             )
         )
+        if change.template_variables is not None:
+            described = _described(change.template_variables) or {}
+            change = replace(change, template_variables=described)
         queue = self._store.change_queue(entity, name, change)
         self._house.queue_changed((entity, name))
         return answer_value(queue)
@@ -163,6 +207,11 @@ class QueueRoutes:
         problems = check_queue(self._house.rules(queue))
         if problems:
             raise invalid(problems, f"queue {queue.name}")
+
+
+def _described(variables: Json) -> Json:
+    """Return template variables in the one way that is stored; none at all is null."""
+    return documents(read_variables(variables)[0]) or None
 
 
 def _check_limit(limit: int | None) -> None:

@@ -115,13 +115,19 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewQueue:
-    """A queue to be made; `config` is an object, or a text in YAML or JSON."""
+    """A queue to be made; `config` is an object, or a text in YAML or JSON.
+
+    Without `paused` a queue that is there stays as it is, and a new one is open.
+    """
 
     name: str
     resource: str
     config: Json = None
     overridable: tuple[str, ...] | None = None
     limit: int | None = None
+    mode: QueueMode = QueueMode.FIFO
+    template_variables: Json = None
+    paused: bool | None = None
     retry: Json = None
 
 
@@ -162,6 +168,7 @@ class NewLaunch:
 
     spec: Json
     name: str = ""
+    priority: Json = None
     retry: Json = None
     not_before_ms: int | None = None
     delay_s: float | None = None

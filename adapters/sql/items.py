@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import bindparam, func, select, tuple_
 
-from launchyard.adapters.sql.agents import AGENTS_OF, agent_view
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.directory import SqlDirectory
 from launchyard.adapters.sql.fates import Fates
@@ -29,7 +27,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
 from launchyard.domain.priority import DEFAULT, Priority, QueueMode
 from launchyard.domain.secrets import references
-from launchyard.ports.records import ItemView, NewItem, QueueCounts, Standing, StoreError, Trouble
+from launchyard.ports.records import ItemView, NewItem, QueueCounts, StoreError, Trouble
 
 _SHOWN = SHOWN.where(items.c.id == bindparam("id"))
 _BY_KEY = select(items.c.id, items.c.body_digest).where(
@@ -161,26 +159,6 @@ class SqlItems(SqlDirectory, Fates):
             now = self._shown(item)
             rows = self._db.rows(_ATTEMPTS, seq=self._seq(item))
         return [_earlier(now, row) for row in rows]
-
-    def standing(self, item: str) -> Standing:
-        with self._db.read():
-            view = self._shown(item)
-            row = self._db.rows(_ITEM, id=item)[0]
-            queue = self._queue_view(row["queue_n"])
-            serving = self._db.rows(AGENTS_OF, entity_n=row["entity_n"])
-            place: dict[str, Any] = {"queue_n": row["queue_n"]}
-            waits = view.state is ItemState.QUEUED and view.not_before_ms is None
-            position = {"priority": row["priority"], "seq": row["seq"], **place}
-            now = self._clock.now_ms()
-            return Standing(
-                item=view,
-                queue=queue,
-                position=self._db.number(POSITION, **position) if waits else 0,
-                active=self._db.number(COUNT_ACTIVE, **place),
-                agents=[
-                    found for a in serving if view.queue in (found := agent_view(a, now)).queues
-                ],
-            )
 
     def counts(self, entity: str, queue: str) -> QueueCounts:
         with self._db.read():

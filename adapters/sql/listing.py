@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import bindparam, literal_column, select, text
 
 from launchyard.adapters.sql.database import Row
-from launchyard.adapters.sql.items import SqlItems
 from launchyard.adapters.sql.rows import LISTED, item_view
+from launchyard.adapters.sql.standings import SqlStandings
 from launchyard.adapters.sql.tables import BEGUN, DELAYED, WAITING, items, queues
 from launchyard.domain.item import ItemState
 from launchyard.domain.priority import Priority
@@ -50,7 +50,7 @@ _QUEUES_OF = _ALL_QUEUES.where(queues.c.entity_n == bindparam("entity_n"))
 _NEWEST = (1 << 62) - 1
 
 
-class SqlListing(SqlItems):
+class SqlListing(SqlStandings):
     """Lists items; each state that is asked for from its own index, however many others are."""
 
     def items(self, wanted: ItemFilter) -> Sequence[ItemView]:

@@ -129,3 +129,16 @@ def test_limits_are_told_to_the_agent(tmp_path: Path) -> None:
     """The agent ends what runs too long, so it has to know."""
     planned = plan(tmp_path, config={"timeout": 60, "cancel_grace": 2, "log_quota": 1000})
     assert (planned.run_s, planned.grace_s, planned.log_quota_b) == (60, 2, 1000)
+
+
+def test_template_values_are_put_in_before_overrides(tmp_path: Path) -> None:
+    """The values stand in the launch; both they and the overrides are literal."""
+    config = {"nice": "{{nice}}", "env": {"A": "{{who}}", "B": "${run_id}", "C": "x"}}
+    spec = {
+        "template_variables": {"nice": 7, "who": "${run_id}{{nice}}"},
+        "env": {"C": "{{nice}}"},
+    }
+    made = plan(tmp_path, spec, config).plan
+    assert made.nice == 7
+    assert (made.env["A"], made.env["B"]) == ("${run_id}{{nice}}", "run-1")
+    assert made.env["C"] == "{{nice}}"
