@@ -55,8 +55,8 @@ class Review:
         Raises:
             DocumentError: the spec is none.
         """
-        queue = unwrapped(self.config, self.target)
-        return plain(compose(queue, overrides_of(self.parsed)))
+        spec, queue = self.parsed, unwrapped(self.config, self.target)
+        return plain(compose(queue, overrides_of(spec), spec.template_variables))
 
     def copy(self) -> Review:
         """Return the same with documents of its own."""

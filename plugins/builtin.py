@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from launchyard.plugins import builtin_local, builtin_sources
+from launchyard.plugins import builtin_exec, builtin_local, builtin_sources
 
 MODULES: Final[Mapping[str, ModuleType]] = {
     "local": builtin_local,
     "sources": builtin_sources,
+    "exec": builtin_exec,
 }
 """The built-in plugins by the names under which they can be denied."""

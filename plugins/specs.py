@@ -82,9 +82,12 @@ class TargetProvider(Provider[Runner]):
     """A kind of compute: `make` gives its runner, in a worker process of its own.
 
     `target` gives what the main process knows of it; it imports no SDK and reaches for nothing.
+    It may raise ValueError for settings that it cannot work with. One that is only there
+    `when_configured` needs its block under `targets` in the agent's configuration.
     """
 
     target: Callable[[Setting], Target]
+    when_configured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

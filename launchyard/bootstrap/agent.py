@@ -40,6 +40,7 @@ from launchyard.bootstrap.hosts import (
 from launchyard.bootstrap.logs import LogSettings, set_level, set_up
 from launchyard.bootstrap.policy import (
     PluginMissingError,
+    TargetSettingsError,
     check_required,
     outgoing,
     plugin_rules,
@@ -104,7 +105,7 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
         return _fail(str(e), _BROKEN)
     except OperationsError as e:
         return _fail(str(e), _BUSY)
-    except (MetricsError, PluginMissingError) as e:
+    except (MetricsError, PluginMissingError, TargetSettingsError) as e:
         return _fail(str(e), _CONFIG)
 
 
@@ -204,8 +205,15 @@ class _Wiring:
         return OperationsEndpoint(where, pages(views))
 
     def _targets(self) -> Mapping[str, Target]:
-        found = self._plugins.targets
-        return {name: self._target(provider) for name, provider in found.items()}
+        found = self._plugins.targets.items()
+        wanted = [p for n, p in found if not p.when_configured or n in self._config.targets]
+        return {provider.name: self._made(provider) for provider in wanted}
+
+    def _made(self, provider: TargetProvider) -> Target:
+        try:
+            return self._target(provider)
+        except ValueError as e:
+            raise TargetSettingsError(f"the target {provider.name} cannot be used: {e}") from None
 
     def _plugin_rules(self) -> PluginRules:
         return plugin_rules(self._config, self._outgoing)
@@ -234,7 +242,10 @@ class _Wiring:
         spec = BuildHostSpec(
             common=self._common("build"),
             folder=self._folder.below("build"),
-            settings={config.builder.type: config.builder.extra} if config.builder.type else {},
+            settings={
+                "git": {"most_b": config.source_limit_b},
+                **({config.builder.type: config.builder.extra} if config.builder.type else {}),
+            },
             most=config.max_builds,
             timeout_s=config.build_timeout_s,
         )

@@ -21,6 +21,10 @@ class PluginMissingError(Exception):
     """A plugin that must be there is not; the message says why, and the remedy."""
 
 
+class TargetSettingsError(Exception):
+    """A target cannot work with its settings; the message says why, and the remedy."""
+
+
 def plugin_rules(config: AgentConfig, out: Outgoing | None = None) -> Rules:
     """Return which plugins *config* wants, with what they are told."""
     return Rules(

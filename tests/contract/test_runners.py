@@ -15,6 +15,7 @@ from launchyard.adapters.local.runner import LocalConfig, LocalRunner
 from launchyard.plugins.builtin import MODULES
 from launchyard.plugins.testkit.runner import RunnerCase, RunnerContract, Work
 from launchyard.ports.runner import Handle, Launch
+from tests.adapters import exec_kit
 from tests.adapters.local.plans import local_plan
 
 _SCRIPTS: Final = {
@@ -57,6 +58,19 @@ class TestLocal(RunnerContract):
             make=lambda: LocalRunner(LocalConfig(root=root)),
             plan=lambda name, work: local_plan(tmp_path / "jobs" / name, _SCRIPTS[work]),
             elsewhere=elsewhere,
+        )
+
+
+class TestExec(RunnerContract):
+    """The executables of `examples/exec-target`."""
+
+    provider = "exec"
+
+    @pytest.fixture
+    def case(self, tmp_path: Path) -> RunnerCase:
+        return RunnerCase(
+            make=lambda: exec_kit.runner(tmp_path / "things"),
+            plan=lambda _name, work: exec_kit.plan("/bin/sh", "-c", _SCRIPTS[work]),
         )
 
 
