@@ -8,6 +8,7 @@ argument says otherwise; tests give it a clock that they can move.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from launchyard.domain.exchange import (
@@ -206,6 +207,14 @@ class Files(Protocol):
 
 class Store(Retries, Directory, Secrets, Items, Work, Files, Protocol):
     """All of it. Calls are short and synchronous; one thread calls at a time, save for `reader`."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Commit all calls of the block at once; one that raises is undone alone.
+
+        Raises:
+            StoreError: at its end: nothing of the block was kept, whatever the calls returned.
+        """
+        ...
 
     def installation(self) -> str:
         """Return the random id of this server's database."""

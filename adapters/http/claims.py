@@ -135,7 +135,7 @@ class ClaimRoutes:
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(wish.wait_s, 0), self._house.settings.longest_wait_s)
         while not waiter.ended:
-            answer = self._claim(wish, waiter)
+            answer = await self._house.write(lambda: self._claim(wish, waiter))
             left = until - loop.time()
             if _says_something(answer) or left <= 0 or self._waits.closed:
                 return answer_value(answer)
@@ -145,7 +145,10 @@ class ClaimRoutes:
         return answer_value(_EMPTY)
 
     def _claim(self, wish: ClaimRequest, waiter: Waiter) -> ClaimAnswer:
-        """Ask the store; from here to the next wait nothing else runs in this thread."""
+        """Ask the store, and stand in line if it has nothing; no submit comes in between."""
+        if waiter.ended:
+            return _EMPTY
+        waiter.look()
         answer = self._store.claim(wish)
         self._waits.begin(waiter)
         if answer.items or answer.resolve:
@@ -156,6 +159,8 @@ class ClaimRoutes:
         if answer.items or answer.resolve:
             self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
         self._settle(waiter, answer)
+        if not _says_something(answer):
+            self._waits.stand(waiter)
         return answer
 
     @staticmethod

@@ -130,7 +130,7 @@ class FileRoutes:
             blob = f"outputs/{_blob_part(item)}/{attempt}/{name}"
             await self._keep(blob, upload.file)
         record = FileRecord(path=path, size_b=upload.size_b, sha256=upload.sha256, blob=blob)
-        self._store.put_output(item, attempt, record)
+        await self._house.write(lambda: self._store.put_output(item, attempt, record))
         return answer_value(_shown(record), 201)
 
     async def outputs(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from launchyard.adapters.http.commits import Commits
 from launchyard.adapters.http.delays import Delays
 from launchyard.adapters.http.grants import Grants
 from launchyard.adapters.http.guard import Guard
@@ -40,7 +41,16 @@ class House:
         self._limited: dict[QueueKey, bool] = {}
         self._refusing: dict[str, frozenset[str]] = {}
         self._reader: Store | None = None
+        self._commits = Commits(services.store)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+
+    async def write(self, change: Callable[[], _T]) -> _T:
+        """Return what *change*, a call of the store, returns, once it is durable.
+
+        What must happen at once with it belongs into it: between its commit and the return others
+        get their turn.
+        """
+        return await self._commits.run(change)
 
     async def read(self, query: Callable[[Store], _T]) -> _T:
         """Run a long query beside the event loop, on a connection of its own."""

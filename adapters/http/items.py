@@ -123,7 +123,7 @@ class ItemRoutes:
         item = replace(
             item, submitter=who.user, idempotency_key=key, body_digest=digest([name, fields(body)])
         )
-        view, is_new = self._store.enqueue(item)
+        view, is_new = await self._house.write(lambda: self._store.enqueue(item))
         self._count(queue, is_new=is_new)
         if is_new:
             self._guard.remember(view.id, entity, name)
@@ -176,7 +176,7 @@ class ItemRoutes:
     async def cancel(self, request: Request) -> Response:
         item = part(request, "item")
         whose = self._guard.require_item(request, Action.CANCEL, item)
-        view = self._store.cancel(item, whose.principal.user)
+        view = await self._house.write(lambda: self._store.cancel(item, whose.principal.user))
         if view.agent:
             self._house.waits.notify_agent(view.agent)
         self._house.items_changed([item])

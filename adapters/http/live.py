@@ -91,7 +91,9 @@ class LiveRoutes:
             raise wrong("source", f"of a job's own log must begin with `{OWN_SOURCE}`")
         start = whole(request, "start", 0)
         data = await read_bytes(request, self._house.settings.log_chunk_b)
-        cursor = self._store.append_log(item, attempt, source, start, data)
+        cursor = await self._house.write(
+            lambda: self._store.append_log(item, attempt, source, start, data)
+        )
         self._house.services.metrics.count(LOG_BYTES_STORED, by=len(data))
         self._house.topics.publish(log_topic(item))
         return answer_value(Cursor(cursor=cursor))

@@ -25,10 +25,12 @@ class Waiter:
         self.free = free
         self.ended = False
         self.woken_for: dict[QueueKey, int] = {}
+        self._woken = False
         self._future: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
         """Let the claim look again."""
+        self._woken = True
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
@@ -37,8 +39,14 @@ class Waiter:
         self.ended = True
         self.wake()
 
+    def look(self) -> None:
+        """Begin to look: what it is woken for from here on is news."""
+        self._woken = False
+
     async def sleep(self, seconds: float) -> None:
-        """Wait to be woken, at most so long."""
+        """Wait to be woken, at most so long; not at all if it was since it last looked."""
+        if self._woken:
+            return
         loop = asyncio.get_running_loop()
         self._future = loop.create_future()
         alarm = loop.call_later(seconds, self.wake)
@@ -65,13 +73,16 @@ class Waits:
         if older is not None and older is not waiter:
             older.end()
 
-    async def wait(self, waiter: Waiter, seconds: float) -> None:
-        """Stand in line for its queues until it is woken, ended, or the time is up."""
-        if waiter.ended or self.closed:
-            return
+    def stand(self, waiter: Waiter) -> None:
+        """Let *waiter* stand in line for its queues, if it has room for anything."""
         if waiter.free:
             for queue in waiter.queues:
                 self._by_queue.setdefault(queue, {})[waiter] = None
+
+    async def wait(self, waiter: Waiter, seconds: float) -> None:
+        """Wait, standing in line, until it is woken, ended, or the time is up."""
+        if waiter.ended or self.closed:
+            return
         try:
             await waiter.sleep(seconds)
         finally:
@@ -79,6 +90,7 @@ class Waits:
 
     def finish(self, waiter: Waiter) -> None:
         """Forget a claim that has its answer, or nobody to give it to."""
+        self._leave(waiter)
         if self._by_agent.get(waiter.agent) is waiter:
             del self._by_agent[waiter.agent]
 

@@ -143,7 +143,7 @@ class WorkRoutes:
         enter(self._house, request)
         beat = await read_value(request, Heartbeat, self._most_b)
         check_caller(request, beat.caller)
-        answer = self._store.heartbeat(beat)
+        answer = await self._house.write(lambda: self._store.heartbeat(beat))
         if answer.unlisted:
             answer = replace(answer, unlisted=self._house.grants.filled(answer.unlisted))
         self._house.refusing(beat.caller.agent, beat.standing.refusing)
@@ -165,7 +165,7 @@ class WorkRoutes:
         caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
         self._check_items(entity, items)
-        answers = self._store.launching(caller, body.batch)
+        answers = await self._house.write(lambda: self._store.launching(caller, body.batch))
         self._house.items_changed(items)
         return answer_value(Answers(answers=tuple(answers)))
 
@@ -175,7 +175,7 @@ class WorkRoutes:
         caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
         self._check_items(entity, items)
-        answers = self._store.report(caller, body.batch)
+        answers = await self._house.write(lambda: self._store.report(caller, body.batch))
         ends = [report for report in body.batch if report.fact.state in ENDS]
         for report in ends:
             self._free(report.lease.item)
@@ -199,7 +199,7 @@ class WorkRoutes:
         caller = _caller(request, body.epoch)
         items = [one.lease.item for one in body.batch]
         self._check_items(entity, items)
-        answers = self._store.release(caller, body.batch)
+        answers = await self._house.write(lambda: self._store.release(caller, body.batch))
         if any(answer.verdict is Verdict.TAKEN for answer in answers):
             # Some are on their queues again, others wait for whoever reaches their scope.
             self._house.waits.notify_all()

@@ -37,6 +37,8 @@ class Database:
     def __init__(self, dialect: SqliteDialect, *, read_only: bool = False) -> None:
         self._dialect = dialect
         self._texts: dict[tuple[Statement, tuple[str, ...]], tuple[str, Values]] = {}
+        self._together = False
+        self._lost: StoreError | None = None
         self._engine = dialect.engine()
         try:
             self.connection = self._engine.connect()
@@ -52,6 +54,17 @@ class Database:
             self.close()
             raise dialect.explain(e) from e
 
+    def make_room(self) -> None:
+        """Have the disk ready for what is to be written.
+
+        Raises:
+            StoreError: UNAVAILABLE, with the remedy.
+        """
+        try:
+            self._dialect.make_room(self._cursor)
+        except self._dialect.error as e:
+            raise self._dialect.explain(e) from e
+
     @contextmanager
     def write(self) -> Iterator[None]:
         """Hold the only right to write until the block ends, then commit, or undo on an error.
@@ -59,12 +72,58 @@ class Database:
         Raises:
             StoreError: UNAVAILABLE, with the remedy, for whatever the database complains of.
         """
-        with self._transaction(self._dialect.begin_write):
+        with self._part() if self._together else self._transaction(self._dialect.begin_write):
             yield
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit all writes of the block at once; one that fails is undone alone.
+
+        Raises:
+            StoreError: UNAVAILABLE; then nothing of the block is kept.
+        """
+        with self._transaction(self._dialect.begin_write):
+            self._together, self._lost = True, None
+            try:
+                yield
+            finally:
+                self._together = False
+            if self._lost is not None:
+                raise self._lost
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """Hold a transaction within the common one.
+
+        Some failures, a full disk among them, end the common one, too: then all parts have failed.
+        """
+        if self._lost is not None:
+            raise self._lost
+        try:
+            self._cursor.execute("SAVEPOINT part")
+            yield
+            self._cursor.execute("RELEASE part")
+        except self._dialect.error as e:
+            explained = self._dialect.explain(e)
+            self._undo_part(explained)
+            raise explained from e
+        except BaseException:
+            self._undo_part(None)
+            raise
+
+    def _undo_part(self, why: StoreError | None) -> None:
+        if self._dialect.is_open(self._cursor):
+            self._cursor.execute("ROLLBACK TO part")
+            self._cursor.execute("RELEASE part")
+        else:
+            self._lost = why
 
     @contextmanager
     def read(self) -> Iterator[None]:
         """See one state of the database until the block ends."""
+        if self._together:
+            yield
+            return
         with self._transaction(self._dialect.begin_read):
             yield
 

@@ -40,6 +40,12 @@ class Leases:
             self._sums[agent_n] = sum(_mark(item, lease) for item, lease in leases.items())
         return digest_of([self._sums[agent_n]])
 
+    def clear(self) -> None:
+        """Forget everything: what was remembered may never have been committed."""
+        self._known.clear()
+        self._sums.clear()
+        self.begin()
+
     def begin(self) -> None:
         """Forget the changes of a transaction that failed."""
         self._changes.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sqlalchemy import bindparam, select
@@ -30,6 +32,15 @@ class SqlStore(SqlAgain, SqlScan, SqlFiles, SqlNamedSecrets):
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:
         super().__init__(base)
         self._dialect = dialect
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        try:
+            with self._db.together():
+                yield
+        except BaseException:
+            self._leases.clear()
+            raise
 
     def installation(self) -> str:
         return self._base.installation
@@ -62,6 +73,7 @@ def open_store(
     )
     try:
         bring_up(blank.database)
+        blank.database.make_room()
         return kind(_known(blank), dialect)
     except BaseException:
         blank.database.close()

@@ -35,6 +35,7 @@ class Line:
         """Claim, waiting until there is something or the claim is ended."""
         try:
             while not waiter.ended:
+                waiter.look()
                 got = self.take(waiter)
                 self.waits.begin(waiter)
                 if got.total() < waiter.free:
@@ -44,6 +45,7 @@ class Line:
                     waiter.woken_for = {q: n for q, n in left.items() if n > 0}
                 if got.total():
                     return got
+                self.waits.stand(waiter)
                 await self.waits.wait(waiter, 30)
         finally:
             self.waits.pass_on(waiter)

@@ -1,0 +1,1 @@
+"""Tests; a package, so that `tests/actors` is never imported as `actors`."""
