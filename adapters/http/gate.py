@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -188,7 +189,11 @@ class _Passage:
         """Pass an answer on, with its request's id."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            extra = [(b"x-request-id", self._id), (b"x-content-type-options", b"nosniff")]
+            extra = [
+                (b"x-request-id", self._id),
+                (b"x-content-type-options", b"nosniff"),
+                (b"date", formatdate(usegmt=True).encode()),
+            ]
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
             took_s = time.perf_counter() - self._began
             self._gate.count(self._scope, self._status, took_s, self._id.decode())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -71,7 +73,7 @@ def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) ->
         access_log=False,
         log_config=None,
         server_header=False,
-        date_header=True,
+        date_header=False,  # the gate writes it: uvicorn would wake up for it ten times a second
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
         backlog=_BACKLOG,
@@ -83,12 +85,30 @@ def serve(services: Services, sock: socket.socket, ready: Callable[[], None]) ->
 
 
 class _Server(uvicorn.Server):
-    """Tells the house of the stop before uvicorn waits for the last connection."""
+    """Sleeps while nothing happens, and tells the house of the stop.
+
+    Uvicorn's own loop looks ten times a second whether it is to stop, which keeps an idle machine
+    awake; here a signal says so.
+    """
 
     def __init__(self, config: uvicorn.Config, house: House, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._house = house
         self._ready = ready
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Wait for a signal."""
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._stop.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal, and wake the loop."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

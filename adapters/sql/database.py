@@ -55,15 +55,8 @@ class Database:
             raise dialect.explain(e) from e
 
     def make_room(self) -> None:
-        """Have the disk ready for what is to be written.
-
-        Raises:
-            StoreError: UNAVAILABLE, with the remedy.
-        """
-        try:
-            self._dialect.make_room(self._cursor)
-        except self._dialect.error as e:
-            raise self._dialect.explain(e) from e
+        """Have the disk ready for what is to be written."""
+        self._dialect.make_room(self._cursor)
 
     @contextmanager
     def write(self) -> Iterator[None]:

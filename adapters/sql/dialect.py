@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +65,17 @@ class SqliteDialect:
         Flushing a file that grows costs the file system several times what flushing one costs
         whose blocks are there; every commit would pay that until the log is long enough.
 
-        Raises:
-            sqlite3.Error: there is no room.
+        Where there is no room the log grows as it must.
         """
         log = Path(f"{self._path}-wal")
         if log.exists() and log.stat().st_size >= _LOG_B:
             return
-        cursor.execute("CREATE TABLE room (bytes BLOB)")
-        cursor.execute("INSERT INTO room VALUES (zeroblob(:bytes))", {"bytes": _LOG_B})
-        cursor.execute("DROP TABLE room")
-        cursor.execute("PRAGMA wal_checkpoint(RESTART)")
-        cursor.fetchall()
+        with suppress(sqlite3.Error):
+            cursor.execute("CREATE TABLE room (bytes BLOB)")
+            cursor.execute("INSERT INTO room VALUES (zeroblob(:bytes))", {"bytes": _LOG_B})
+        with suppress(sqlite3.Error):
+            cursor.execute("DROP TABLE room")
+            cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         with log.open("rb") as file:
             os.fsync(file.fileno())
 

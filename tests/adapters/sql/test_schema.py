@@ -129,6 +129,8 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
     store = _open(tmp_path / "server.db")
     world = World(store, MovableClock(), 45, 600).prepare()
     cursor = store._db._cursor
+    free = cursor.execute("PRAGMA freelist_count").fetchone()[0]
+    cursor.execute("CREATE TABLE filler AS SELECT zeroblob(:bytes)", {"bytes": (free - 2) * 4096})
     pages = cursor.execute("PRAGMA page_count").fetchone()[0]
     cursor.execute(f"PRAGMA max_page_count = {pages}").fetchone()
     with pytest.raises(StoreError, match="disk is full"):
