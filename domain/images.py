@@ -113,13 +113,15 @@ class EnvironmentContents:
     """All that decides what a virtual environment holds.
 
     `requirements` are lines as pip reads them; `files` maps the name of every further file that
-    takes part (a lock, a constraints file, a `pyproject.toml`) to its SHA-256.
+    takes part (a lock, a constraints file, a `pyproject.toml`) to its SHA-256. `indexes` are where
+    packages come from unless the requirements say so themselves, without credentials.
     """
 
     python: str
     platform: str
     requirements: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    indexes: tuple[str, ...] = ()
 
 
 def environment_key(contents: EnvironmentContents) -> str:
@@ -131,7 +133,8 @@ def environment_key(contents: EnvironmentContents) -> str:
     lines = list(requirement_lines(contents.requirements))
     options = [line for line in lines if line.startswith("-")]
     packages = sorted({line for line in lines if not line.startswith("-")})
-    return _key("venv", contents.python, contents.platform, options, packages, dict(contents.files))
+    parts = (contents.python, contents.platform, options, packages, dict(contents.files))
+    return _key("venv", *parts, list(contents.indexes))
 
 
 _NAMED: Final = re.compile(

@@ -17,7 +17,9 @@ def _git(place: Place) -> SourceFetcher[Any]:
     from launchyard.adapters.git.fetcher import GitFetcher
     from launchyard.adapters.git.settings import GitConfig
 
-    return GitFetcher(GitConfig(environment=place.environment))
+    most = place.settings.get("most_b")
+    most_b = most if isinstance(most, int) else 0
+    return GitFetcher(GitConfig(environment=place.environment, most_b=most_b))
 
 
 def _archive(_: Place) -> SourceFetcher[Any]:

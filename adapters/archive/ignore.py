@@ -29,10 +29,18 @@ _ALWAYS_OUT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The patterns of one ignore file, which holds for paths below `folder`."""
+    """The patterns of one ignore file, which holds for paths below `folder`.
+
+    One that lies above the root sees every path with `above`, the root's own path below it, before.
+    """
 
     folder: str
     spec: GitIgnoreSpec
+    above: str = ""
+
+    def path(self, path: str) -> str:
+        """Return *path*, relative to the root, as this file's patterns see it."""
+        return f"{self.above}/{path}" if self.above else path.removeprefix(self.folder).lstrip("/")
 
 
 class Ignores:
@@ -45,6 +53,28 @@ class Ignores:
 
     def __init__(self, layers: Sequence[Sequence[_Layer]] = ((),) * len(_FILES)) -> None:
         self._layers = layers
+
+    @classmethod
+    def above(cls, root: str) -> Ignores:
+        """Return the rules of the `.gitignore` files from *root*'s repository down to its parent.
+
+        Files that ignore the root itself say nothing: whoever names a folder wants it sent.
+
+        Raises:
+            OSError: an ignore file cannot be read.
+        """
+        here = Path(root).resolve()
+        top = next((p for p in (here, *here.parents) if Path(p, ".git").exists()), here)
+        layers: list[_Layer] = []
+        for folder in reversed(here.relative_to(top).parents):
+            lies = Path(top, folder)
+            above = here.relative_to(lies).as_posix()
+            layers += (
+                _Layer("", layer.spec, above)
+                for layer in _read(str(lies), "", _FILES[0])
+                if not layer.spec.check_file(f"{above}/").include
+            )
+        return cls((layers, *((),) * (len(_FILES) - 1)))
 
     def entering(self, root: str, folder: str) -> Ignores:
         """Return the rules inside *folder*, a path below *root* or empty.
@@ -63,7 +93,7 @@ class Ignores:
             return True
         for layers in reversed(self._layers):
             for layer in reversed(layers):
-                inside = path.removeprefix(layer.folder).lstrip("/")
+                inside = layer.path(path)
                 verdict = layer.spec.check_file(inside + "/" if is_folder else inside).include
                 if verdict is not None:
                     return verdict

@@ -60,7 +60,10 @@ def pack(folder: str, into: str, limits: Limits) -> Contents:
 
 
 def _walk(root: str, leave_out: Path) -> Iterator[_Entry]:
-    waiting = [("", Ignores())]
+    try:
+        waiting = [("", Ignores.above(root))]
+    except OSError as e:
+        raise _unreadable(e.filename or root, e) from e
     while waiting:
         folder, rules = waiting.pop()
         try:

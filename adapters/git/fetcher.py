@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.git.folder import enter_subdir, make_empty, removed_on_error
-from launchyard.adapters.git.process import StoppedError, Until
+from launchyard.adapters.git.process import Meter, StoppedError, TooBigError, Until
 from launchyard.adapters.git.repository import Repository, Submodule
 from launchyard.adapters.git.settings import GitConfig
+from launchyard.domain.archive import mebibytes
 from launchyard.domain.reason import Reason
 from launchyard.domain.remotes import (
     Remote,
@@ -46,12 +47,20 @@ class GitFetcher:
     ) -> Fetched:
         remote = _checked(source)
         folder = make_empty(into)
-        until = Until(deadline_s=time.monotonic() + timeout_s, cancelled=cancelled)
+        until = Until(
+            deadline_s=time.monotonic() + timeout_s,
+            cancelled=cancelled,
+            meter=Meter(str(folder), self._config.most_b),
+        )
         with removed_on_error(folder):
             try:
                 commit = _Tree(self._config, until).take(remote, source.ref, folder)
             except StoppedError as e:
                 raise _stopped(e, remote, timeout_s) from None
+            except TooBigError:
+                text = f"{remote.url} brings more than {mebibytes(self._config.most_b)}"
+                hint = "take large files out of it, or raise the agent's `source_limit`"
+                raise SourceError(f"{text}; {hint}", reason=Reason.SOURCE_REFUSED) from None
             except OSError as e:
                 text = f"git could not work on {remote.url}: {e.strerror}"
                 missing = isinstance(e, FileNotFoundError)

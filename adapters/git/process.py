@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _TICK_S: Final = 0.1
+_LOOK_S: Final = 0.5
 _CHUNK_B: Final = 64 * 1024
 _MOST_OUTPUT_B: Final = 64 * 1024**2
 
@@ -25,19 +26,57 @@ class StoppedError(Exception):
         self.cancelled = cancelled
 
 
+class TooBigError(Exception):
+    """The command was ended because it brought more than it may."""
+
+
+class Meter:
+    """Measures what lies below a folder, now and then, for measuring takes time, too."""
+
+    def __init__(self, folder: str = "", most_b: int = 0) -> None:
+        self._folder, self._most_b = folder, most_b
+        self._next_s = 0.0
+
+    def look(self, *, now: bool = False) -> None:
+        """Raise `TooBigError` when it is too much; look if it is time to, or at once."""
+        if not self._most_b or not (now or time.monotonic() >= self._next_s):
+            return
+        began = time.monotonic()
+        size_b = _size_b(self._folder)
+        spent_s = time.monotonic() - began
+        self._next_s = began + max(_LOOK_S, 10 * spent_s)
+        if size_b > self._most_b:
+            raise TooBigError(str(size_b))
+
+
+def _size_b(folder: str) -> int:
+    """Add up what the files below *folder* hold; those that go meanwhile count nothing."""
+    total = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(inside, name)).st_size  # noqa: PTH118 - many files
+    return total
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """When to stop: at a moment of the monotonic clock, or as soon as *cancelled* says so."""
+    """When to stop: at a moment of the monotonic clock, or as soon as *cancelled* says so.
+
+    Or as soon as *meter* finds too much.
+    """
 
     deadline_s: float
     cancelled: Callable[[], bool]
+    meter: Meter = field(default_factory=Meter)
 
     def check(self) -> None:
-        """Raise `StoppedError` when it is time."""
+        """Raise `StoppedError` when it is time, or `TooBigError`."""
         if self.cancelled():
             raise StoppedError("cancelled", cancelled=True)
         if time.monotonic() >= self.deadline_s:
             raise StoppedError("out of time", cancelled=False)
+        self.meter.look()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +102,7 @@ def run(command: Command, until: Until) -> Result:
 
     Raises:
         StoppedError: it was out of time, cancelled, or wrote without end.
+        TooBigError: it brought more than it may.
         OSError: the program could not be started.
     """
     until.check()
@@ -78,6 +118,7 @@ def run(command: Command, until: Until) -> Result:
         )
         stack.callback(_end, process)
         out, err = _listen(process, until)
+    until.meter.look(now=True)
     return Result(code=process.returncode, out=out, err=err.decode(errors="replace"))
 
 

@@ -70,10 +70,14 @@ _HELPER: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitConfig:
-    """How git is run; *environment* is the agent's, of which git sees a short list of names."""
+    """How git is run; *environment* is the agent's, of which git sees a short list of names.
+
+    *most_b* is how much one fetch may put on the disk, submodules included; 0 is any amount.
+    """
 
     environment: Mapping[str, str] = field(repr=False)
     git: str = "git"
+    most_b: int = 0
 
 
 def command_line(config: GitConfig, remote: Remote) -> list[str]:

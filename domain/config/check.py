@@ -58,6 +58,23 @@ def check(
     return Checked(told, tuple(settings.values()), build(schema, settings))
 
 
+def plugin_lists(
+    document: Marked, environment: Mapping[str, str], flags: Mapping[str, Json]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which plugins the configuration allows and denies, before any is loaded.
+
+    What is wrong with the lists is told by `check`, and they count as empty then.
+    """
+    layers = Layers(agent_schema(KnownTypes()), document, environment, flags)
+    settings = layers.settings([])
+    allow, deny = (settings["plugins", name].value for name in ("allow", "deny"))
+    return _texts(allow), _texts(deny)
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
     """Return *problems* by their lines, and a value's first error alone."""
     kept: list[Problem] = []

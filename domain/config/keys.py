@@ -108,6 +108,13 @@ _LIMITS = (
         default=50 * 1024 * 1024,
         minimum=0,
     ),
+    Field(
+        key="source_limit",
+        kind=Kind.BYTES,
+        doc="Most that a git repository may bring, history and files together; 0 is no limit.",
+        default=2 * 1024**3,
+        minimum=0,
+    ),
 )
 _TIMES = (
     Field(

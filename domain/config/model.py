@@ -117,6 +117,7 @@ class AgentConfig:
     max_launches: int
     max_pending: int
     log_quota_b: int
+    source_limit_b: int
     run_timeout_s: float | None
     build_timeout_s: float
     stopped_run_timeout_s: float

@@ -90,15 +90,16 @@ class LocalPrograms:
         from launchyard.domain.config.check import check
 
         document = self._document(request)
-        return check(document, self._environment, request.flags, self._plugins().known_types())
+        known = self._plugins(document, request.flags).known_types()
+        return check(document, self._environment, request.flags, known)
 
     def config_schema(self) -> Json:
         from launchyard.domain.config.json_schema import json_schema
 
-        return json_schema(self._plugins().known_types())
+        return json_schema(self._plugins(self._document(ConfigRequest())).known_types())
 
     def plugins(self) -> Sequence[PluginView]:
-        return self._plugins().listing()
+        return self._plugins(self._document(ConfigRequest())).listing()
 
     def read_document(self, text: str, name: str) -> Marked:
         from launchyard.adapters.yaml.reader import read
@@ -110,10 +111,13 @@ class LocalPrograms:
 
         return write(document)
 
-    def _plugins(self) -> Plugins:
-        from launchyard.plugins.manager import Plugins
+    def _plugins(self, document: Marked, flags: Mapping[str, Json] | None = None) -> Plugins:
+        """Load the plugins that the configuration admits; code of others is not even run."""
+        from launchyard.domain.config.check import plugin_lists
+        from launchyard.plugins.manager import Plugins, Rules
 
-        return Plugins()
+        allow, deny = plugin_lists(document, self._environment, flags or {})
+        return Plugins(Rules(allow=allow, deny=deny))
 
     def _document(self, request: ConfigRequest) -> Marked:
         from launchyard.domain.config.problem import Marked

@@ -155,3 +155,24 @@ def test_an_images_key_follows_its_contents() -> None:
     ]
     assert len({image_key(contents) for contents in (base, *others)}) == 6
     assert image_key(replace(base, arguments={"b": "2", "a": "1"})) == image_key(base)
+
+
+VENV = EnvironmentContents(
+    python="3.11.7",
+    platform="x",
+    requirements=("a==1",),
+    indexes=("index-url=https://one.invalid",),
+)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(VENV, indexes=("index-url=https://two.invalid",)),
+        replace(VENV, requirements=("--index-url https://two.invalid", *VENV.requirements)),
+        replace(VENV, requirements=("--extra-index-url https://b.invalid", *VENV.requirements)),
+    ],
+)
+def test_another_index_is_another_environment(other: EnvironmentContents) -> None:
+    """A package of the same name and version may be another one there."""
+    assert environment_key(other) != environment_key(VENV)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.local.venv.failures import install_failed
-from launchyard.adapters.local.venv.installer import Installer, installer
+from launchyard.adapters.local.venv.installer import Installer, indexes, installer
 from launchyard.adapters.local.venv.interpreter import Interpreter, Interpreters
 from launchyard.adapters.local.venv.lock import VenvLock, locked
 from launchyard.adapters.local.venv.process import Output, Step, Until, run
@@ -69,7 +69,7 @@ class VenvBuilder:
         if asked is None:
             return Built()
         interpreter = self._interpreters.find(request.python or self._config.python)
-        key = _key(interpreter, asked)
+        key = _key(interpreter, asked, indexes(self._config.environment))
         folder = self._root / key
         if _complete(folder):
             return _built(key, folder, "hit", log)
@@ -131,7 +131,7 @@ class _Making:
         return run(step, output, until)
 
 
-def _key(interpreter: Interpreter, asked: Wanted) -> str:
+def _key(interpreter: Interpreter, asked: Wanted, places: tuple[str, ...]) -> str:
     python = (interpreter.implementation, interpreter.version, interpreter.home)
     return environment_key(
         EnvironmentContents(
@@ -139,6 +139,7 @@ def _key(interpreter: Interpreter, asked: Wanted) -> str:
             platform=f"{interpreter.platform} {_RECIPE}",
             requirements=asked.shown,
             files=asked.files,
+            indexes=places,
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,12 @@ _SAME: Final = {
 """What pip is told on this machine, and what tells uv the same."""
 
 _TOLD: Final = (*_SAME, "no-index")
+_PLACES: Final = ("index-url", "extra-index-url", "find-links")
+_UV_PLACES: Final = (
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
+    *("UV_FIND_LINKS", "UV_NO_INDEX", "UV_CONFIG_FILE"),
+)
+_USER: Final = re.compile(r"//[^/@\s]*@")
 
 
 class Installer(Protocol):
@@ -112,6 +119,17 @@ class Uv:
         # Pip takes the best version of all indexes, and so does uv then.
         env.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
         return env | {"NO_COLOR": "1", "UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def indexes(agent: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where this machine's settings let packages come from, without credentials.
+
+    An environment that was made from one index is not what another one would have given.
+    """
+    told = _told_pip(agent)
+    found = {name: told[name] for name in (*_PLACES, "no-index") if name in told}
+    found |= {name: agent[name] for name in _UV_PLACES if agent.get(name)}
+    return tuple(f"{name}={_USER.sub('//', found[name])}" for name in sorted(found))
 
 
 def installer(wanted: str, environment: Mapping[str, str]) -> Installer:

@@ -203,6 +203,8 @@ def _project(text: str, name: str) -> list[str]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _wrong(f"`{name}` is no TOML: {error}") from None
+    except RecursionError:
+        raise _wrong(f"`{name}` is nested too deep to be read") from None
     project = document.get("project", {})
     listed: Any = project.get("dependencies", []) if isinstance(project, dict) else []
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):

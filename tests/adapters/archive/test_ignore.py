@@ -78,3 +78,38 @@ def test_what_no_job_needs_stays_out(tmp_path: Path) -> None:
         },
     )
     assert packed(folder) == ["pkg", "pkg/mod.py", "sub", "venv", "venv/module.py"]
+
+
+def test_the_repositorys_own_files_above_count(tmp_path: Path) -> None:
+    """From its root down, less what would ignore the named folder itself; no further up."""
+    make(
+        tmp_path,
+        {
+            ".gitignore": "kept.txt\n",
+            "repo/.git/config": "",
+            "repo/.gitignore": "*.ckpt\n/app/model/only.txt\n/top.txt\nnotes/\n",
+            "repo/app/.gitignore": "!last.ckpt\ndata/\nmodel/\n",
+            "repo/app/model/.gitignore": "!best.ckpt\n",
+            "repo/app/model/a.ckpt": "",
+            "repo/app/model/best.ckpt": "",
+            "repo/app/model/kept.txt": "",
+            "repo/app/model/notes/x": "",
+            "repo/app/model/only.txt": "",
+            "repo/app/model/sub/last.ckpt": "",
+            "repo/app/model/top.txt": "",
+        },
+    )
+    assert packed(tmp_path / "repo/app/model") == [
+        ".gitignore",
+        "best.ckpt",
+        "kept.txt",
+        "sub",
+        "top.txt",
+    ]
+    assert "data" not in packed(make(tmp_path / "repo/app", {"data/x": ""}))
+
+
+def test_a_folder_outside_of_repositories_stands_alone(tmp_path: Path) -> None:
+    """Whatever lies above it is none of its business."""
+    make(tmp_path, {".gitignore": "*\n", "x/a": ""})
+    assert packed(tmp_path / "x") == ["a"]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from launchyard.adapters.git.process import Command, Result, StoppedError, Until, run
+from launchyard.adapters.git.process import (
+    Command,
+    Meter,
+    Result,
+    StoppedError,
+    TooBigError,
+    Until,
+    run,
+)
 
 
 def shell(script: str, cwd: Path, timeout_s: float = 30) -> Result:
@@ -61,3 +69,16 @@ def test_nothing_is_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The environment is what was given, so a key of the agent's does not reach git."""
     monkeypatch.setenv("LAUNCHYARD_TEST_KEY", "secret")
     assert "LAUNCHYARD_TEST_KEY" not in shell("env", tmp_path).out.decode()
+
+
+def test_what_grows_too_large_is_ended_while_it_grows(tmp_path: Path) -> None:
+    """A command that would write for ever is ended by what it has written."""
+    script = f"cd {tmp_path}; while :; do echo xxxxxxxxxxxxxxxx >>big; done"
+    command = Command(argv=["/bin/sh", "-c", script], cwd=str(tmp_path), env={})
+    until = Until(
+        deadline_s=time.monotonic() + 60,
+        cancelled=lambda: False,
+        meter=Meter(str(tmp_path), 1000),
+    )
+    with pytest.raises(TooBigError):
+        run(command, until)

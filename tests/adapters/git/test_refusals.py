@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -235,3 +237,23 @@ def test_a_missing_git_is_named(tmp_path: Path) -> None:
             cancelled=lambda: False,
         )
     assert not e.value.retry
+
+
+def test_a_repository_that_brings_too_much_is_stopped(
+    repo: Repo, server: GitServer, tmp_path: Path
+) -> None:
+    """While it is fetched; the message says the limit and the key, and nothing is left."""
+    repo.commit({"blob.hex": os.urandom(400_000).hex()})
+    config = GitConfig(environment=client_environment(server, tmp_path / "home"))
+    request = GitRequest(url=server.url("code"))
+    into = tmp_path / "into"
+    for most_b, fits in ((300_000, False), (4_000_000, True)):
+        fetcher = GitFetcher(replace(config, most_b=most_b))
+        fetch = partial(fetcher.fetch, request, str(into), timeout_s=60, cancelled=lambda: False)
+        if fits:
+            assert Path(fetch().folder, "blob.hex").is_file()
+        else:
+            with pytest.raises(SourceError, match="source_limit") as caught:
+                fetch()
+            assert (caught.value.reason, caught.value.retry) == (Reason.SOURCE_REFUSED, False)
+            assert not into.exists() or not list(into.iterdir())

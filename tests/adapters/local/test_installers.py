@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from launchyard.adapters.local.venv.failures import install_failed
-from launchyard.adapters.local.venv.installer import Uv
+from launchyard.adapters.local.venv.installer import Uv, indexes
 from launchyard.adapters.local.venv.process import Output
 from launchyard.domain.reason import Reason
 
@@ -81,3 +82,18 @@ def test_an_index_out_of_reach_may_come_back() -> None:
     assert error.retry
     assert "`tiny`" in str(error)
     assert "index" in str(error)
+
+
+def test_where_packages_come_from_is_told_without_credentials(tmp_path: Path) -> None:
+    """By pip's files and variables and by uv's; it takes part in an environment's key."""
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://bob:s3cret@one.invalid/simple\n")
+    files = {"PIP_CONFIG_FILE": str(file)}
+    assert indexes(files) == ("index-url=https://one.invalid/simple",)
+    assert indexes({**files, "PIP_INDEX_URL": "https://two.invalid"}) == (
+        "index-url=https://two.invalid",
+    )
+    assert indexes({"PIP_CONFIG_FILE": os.devnull, "UV_INDEX": "https://t:o@x.invalid b"}) == (
+        "UV_INDEX=https://x.invalid b",
+    )
+    assert indexes({"PIP_CONFIG_FILE": os.devnull, "PATH": "/bin"}) == ()
