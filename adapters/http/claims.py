@@ -156,6 +156,8 @@ class ClaimRoutes:
             answer = replace(answer, items=filled(answer.items), resolve=filled(answer.resolve))
         for grant in (*answer.items, *answer.resolve):
             self._guard.remember(grant.item, grant.entity, grant.queue)
+            if len(grant.secrets) > 1:  # more than its token
+                self._house.masks.remember(grant.item, grant.secrets)
         if answer.items or answer.resolve:
             self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
         self._settle(waiter, answer)

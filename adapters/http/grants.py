@@ -10,6 +10,7 @@ from typing import Final
 from launchyard.domain.attempt_token import VARIABLE, subject, write_token
 from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.secrets import item_context, named_context, references
+from launchyard.ports.records import SealedSecrets
 from launchyard.ports.store import Store
 from launchyard.ports.vault import Vault, VaultError
 
@@ -32,22 +33,25 @@ class Grants:
 
     def _secrets(self, grant: ItemGrant) -> Mapping[str, str]:
         signature = self._vault.sign(subject(grant.item, grant.attempt))
-        found = {VARIABLE: write_token(grant.item, grant.attempt, signature)}
-        if grant.secrets:
-            names = references(grant.spec)
-            for env, sealed in grant.secrets.items():
-                self._open(grant, env, sealed, names.get(env, ""), found)
-        return found
+        token = {VARIABLE: write_token(grant.item, grant.attempt, signature)}
+        if not grant.secrets:
+            return token
+        names, sealed = references(grant.spec), grant.secrets
+        return token | self.opened(
+            SealedSecrets(item=grant.item, entity=grant.entity, names=names, values=sealed)
+        )
 
-    def _open(
-        self, grant: ItemGrant, env: str, sealed: str, name: str, into: dict[str, str]
-    ) -> None:
-        """Put one value in; *name* is the secret's, empty where the value came with the launch."""
-        context = named_context(grant.entity, name) if name else item_context(grant.entity, env)
-        try:
-            into[env] = self._vault.open(sealed, context)
-        except VaultError as error:
-            _LOG.error("item %s goes without %s: %s", grant.item, env, error)
+    def opened(self, secrets: SealedSecrets) -> dict[str, str]:
+        """Return the values of an item's secrets by variable, less those that do not open."""
+        found: dict[str, str] = {}
+        for env, sealed in secrets.values.items():
+            name, entity = secrets.names.get(env, ""), secrets.entity
+            context = named_context(entity, name) if name else item_context(entity, env)
+            try:
+                found[env] = self._vault.open(sealed, context)
+            except VaultError as error:
+                _LOG.error("item %s goes without %s: %s", secrets.item, env, error)
+        return found
 
 
 def reseal(store: Store, vault: Vault) -> None:

@@ -91,6 +91,7 @@ class LiveRoutes:
             raise wrong("source", f"of a job's own log must begin with `{OWN_SOURCE}`")
         start = whole(request, "start", 0)
         data = await read_bytes(request, self._house.settings.log_chunk_b)
+        data = self._house.masks.masked(item, data)
         cursor = await self._house.write(
             lambda: self._store.append_log(item, attempt, source, start, data)
         )

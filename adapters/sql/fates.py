@@ -12,15 +12,15 @@ from sqlalchemy import bindparam, delete, select, update
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.file_tables import log_sources
 from launchyard.adapters.sql.held import Lease, Leases
-from launchyard.adapters.sql.part import Base, Part
+from launchyard.adapters.sql.named_secrets import OWN, SqlNamedSecrets
+from launchyard.adapters.sql.part import Base
 from launchyard.adapters.sql.rows import GRANT, grant, times
-from launchyard.adapters.sql.tables import agents, items, named_secrets, secrets
+from launchyard.adapters.sql.tables import agents, items, secrets
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.expiry import Fate, fate
 from launchyard.domain.item import ItemState, move
 from launchyard.domain.reason import Reason
-from launchyard.domain.secrets import references
 from launchyard.ports.retries import BadEnd
 
 SET_ITEM = update(items).where(items.c.seq == bindparam("b_seq"))
@@ -32,10 +32,6 @@ TOUCH = (
 )
 GRANT_BY_SEQ = GRANT.where(items.c.seq == bindparam("seq"))
 GRANT_BY_ID = GRANT.where(items.c.id == bindparam("id"))
-_SECRETS = select(secrets).where(secrets.c.item_seq == bindparam("seq"))
-_NAMED = select(named_secrets.c.name, named_secrets.c.sealed).where(
-    named_secrets.c.entity_n == bindparam("entity_n")
-)
 _FORGET = delete(secrets).where(secrets.c.item_seq == bindparam("b_seq"))
 CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
     log_sources.c.item_seq == bindparam("seq"), log_sources.c.attempt == bindparam("attempt")
@@ -74,7 +70,7 @@ _MOST_ENDS = 10_000
 """Whoever never asks, such as a command that opens the store, must not fill the memory."""
 
 
-class Fates(Part):
+class Fates(SqlNamedSecrets):
     """The moves of one item, each within a transaction that the caller holds."""
 
     def __init__(self, base: Base) -> None:
@@ -177,7 +173,7 @@ class Fates(Part):
 
     def _forget(self, row: Row) -> None:
         """Forget the secrets that came with an item; a dead letter keeps them for its replay."""
-        names = [found["env"] for found in self._db.rows(_SECRETS, seq=row["seq"])]
+        names = [found["env"] for found in self._db.rows(OWN, seq=row["seq"])]
         if names:
             self._db.run(_FORGET, b_seq=row["seq"])
             self._set(row["seq"], forgotten=json.dumps(names))
@@ -201,11 +197,3 @@ class Fates(Part):
         if row["has_secrets"]:
             extra["secrets"] = self._sealed(row)
         return grant(row, extra)
-
-    def _sealed(self, row: Row) -> dict[str, str]:
-        """Return an item's secrets by variable: its own, and the named ones as they are now."""
-        found = {r["env"]: r["value"] for r in self._db.rows(_SECRETS, seq=row["seq"])}
-        wanted = references(json.loads(row["spec"]))
-        rows = self._db.rows(_NAMED, entity_n=row["entity_n"]) if wanted else ()
-        kept = {r["name"]: r["sealed"] for r in rows}
-        return found | {env: kept[name] for env, name in wanted.items() if name in kept}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ from sqlalchemy import bindparam, delete, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Part
-from launchyard.adapters.sql.tables import entities, named_secrets
-from launchyard.ports.records import SecretRecord
+from launchyard.adapters.sql.tables import entities, items, named_secrets, secrets
+from launchyard.domain.secrets import references
+from launchyard.ports.records import SealedSecrets, SecretRecord, StoreError, Trouble
 
 _ALL = (
     select(named_secrets, entities.c.name.label("entity"))
@@ -21,6 +23,15 @@ _OF = _ALL.where(entities.c.name == bindparam("entity"))
 _HERE = (
     named_secrets.c.entity_n == bindparam("b_entity_n"),
     named_secrets.c.name == bindparam("b_name"),
+)
+OWN = select(secrets).where(secrets.c.item_seq == bindparam("seq"))
+_OF_ENTITY = select(named_secrets.c.name, named_secrets.c.sealed).where(
+    named_secrets.c.entity_n == bindparam("entity_n")
+)
+_ITEM = (
+    select(items.c.seq, items.c.entity_n, items.c.spec, items.c.has_secrets, entities.c.name)
+    .join(entities, entities.c.n == items.c.entity_n)
+    .where(items.c.id == bindparam("id"))
 )
 _ADD = named_secrets.insert()
 _CHANGE = update(named_secrets).where(*_HERE)
@@ -55,6 +66,25 @@ class SqlNamedSecrets(Part):
             if name not in known:
                 raise self._unknown("secret", name, list(known))
             self._db.run(_REMOVE, b_entity_n=n, b_name=name)
+
+    def sealed_secrets(self, item: str) -> SealedSecrets:
+        with self._db.read():
+            row = self._db.one(_ITEM, id=item)
+            if row is None:
+                raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
+            if not row["has_secrets"]:
+                return SealedSecrets(item=item, entity=row["name"])
+            names = references(json.loads(row["spec"]))
+            values = self._sealed(row)
+        return SealedSecrets(item=item, entity=row["name"], names=names, values=values)
+
+    def _sealed(self, row: Row) -> dict[str, str]:
+        """Return an item's secrets by variable: its own, and the named ones as they are now."""
+        found = {r["env"]: r["value"] for r in self._db.rows(OWN, seq=row["seq"])}
+        wanted = references(json.loads(row["spec"]))
+        rows = self._db.rows(_OF_ENTITY, entity_n=row["entity_n"]) if wanted else ()
+        kept = {r["name"]: r["sealed"] for r in rows}
+        return found | {env: kept[name] for env, name in wanted.items() if name in kept}
 
     def _known(self, entity: str) -> dict[str, SecretRecord]:
         return {row["name"]: _record(row) for row in self._db.rows(_OF, entity=entity)}

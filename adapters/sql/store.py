@@ -14,7 +14,6 @@ from launchyard.adapters.sql.again import SqlAgain
 from launchyard.adapters.sql.database import Database
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.adapters.sql.files import SqlFiles
-from launchyard.adapters.sql.named_secrets import SqlNamedSecrets
 from launchyard.adapters.sql.part import Base, Shared
 from launchyard.adapters.sql.scan import SqlScan
 from launchyard.adapters.sql.schema import bring_up
@@ -26,7 +25,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlAgain, SqlScan, SqlFiles, SqlNamedSecrets):
+class SqlStore(SqlAgain, SqlScan, SqlFiles):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

@@ -163,3 +163,27 @@ def test_a_bad_key_is_told_at_the_start(tmp_path: Path) -> None:
     said = (tmp_path / "server.log").read_text()
     assert "secrets.keys, key 1 is no key" in said
     assert "hunter2" not in said
+
+
+def test_a_job_s_log_has_asterisks_in_its_place(tmp_path: Path) -> None:
+    """As many, so that no cursor moves; also after a restart, and line by line."""
+    long, lines, short = "hunter2-hunter2", "first-line-1\nsecond-line-2\n", "abc"
+    with running_server(tmp_path) as server:
+        server.make_queue()
+        names = {"LONG": long, "LINES": lines, "SHORT": short}
+        for name, value in names.items():
+            put(server, name.lower(), value)
+        answer = submit(server, "main", **{name: name.lower() for name in names})
+        path = f"/items/{answer.json()['id']}"
+        grant = FakeAgent.start(server, "a", ("main",)).claim()["items"][0]
+        token = grant["secrets"]["LAUNCHYARD_TOKEN"]
+        text = f"<{long}> second-line-2 abc {token}\n"
+        put(server, "long", "another-one")
+        log = f"{path}/attempts/1/logs/job"
+        assert server.call("PUT", f"{log}?start=0", data=text) == {"cursor": len(text)}
+        stars = ("*" * len(long), "*" * len("second-line-2"), "*" * len(token))
+        want = f"<{stars[0]}> {stars[1]} abc {stars[2]}\n"
+        assert server.ask("GET", f"{path}/logs").text == want
+    with running_server(tmp_path) as server:
+        server.call("PUT", f"{log}?start={len(text)}", data="<another-one>")
+        assert server.ask("GET", f"{path}/logs").text == f"{want}<{'*' * len('another-one')}>"
