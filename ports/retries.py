@@ -61,7 +61,7 @@ class Retries(Protocol):
         ...
 
     def duplicate(self, of: str, new: NewItem) -> ItemView:
-        """Put *new*, a copy of the item *of*, on its queue with the secrets that came with that one.
+        """Put *new*, a copy of the item *of*, on its queue, with the secrets that came with *of*.
 
         CONFLICT: those were forgotten at its end, or are another submitter's.
         """

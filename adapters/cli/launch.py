@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from launchyard.adapters.cli.launching import Wanted, launch_of, launch_options
 from launchyard.adapters.cli.live import view_for
 from launchyard.adapters.cli.output import json_option, print_json, print_line
 from launchyard.adapters.cli.session import Session, connected, short
+from launchyard.adapters.cli.timing import timing_of, timing_options
 from launchyard.domain.documents import Json
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import Launch
@@ -25,6 +27,7 @@ _BEHIND_DASHES = {"ignore_unknown_options": False}
 @connected(queue=True)
 @click.option("-f", "--follow", "following", is_flag=True, help="Stay until the job's end.")
 @click.option("--dry-run", is_flag=True, help="Show what would be put on the queue, and stop.")
+@timing_options
 @click.option("--idempotency-key", default="", help="A repeat with the same key is the same job.")
 @json_option
 @launch_options
@@ -42,12 +45,14 @@ def launch(
     The words after -- are the command; where -e gives the command, they are its arguments.
     With --follow the exit code tells how the job ended; Ctrl-C detaches and leaves it alone.
     """
+    timing = timing_of(session, given)
     wanted = _wanted(given, send=not dry_run)
     if dry_run:
-        return _plan(session, launch_of(session, wanted), as_json=as_json)
+        wish = replace(launch_of(session, wanted), timing=timing)
+        return _plan(session, wish, as_json=as_json)
     # A key of our own makes a repeat after a lost answer harmless.
     key = idempotency_key or secrets.token_hex(16)
-    made = launch_of(session, wanted, key)
+    made = replace(launch_of(session, wanted, key), timing=timing)
     item, new = session.operator.submit(made)
     if as_json:
         print_line({"event": "launched", "new": new, "item": to_json(item)})
@@ -64,11 +69,14 @@ def launch(
 
 @click.command(context_settings=_BEHIND_DASHES)
 @connected(queue=True)
+@timing_options
 @json_option
 @launch_options
 def plan(session: Session, *, as_json: bool, **given: Any) -> int:
     """Show what a launch would put on its queue; takes what `launch` takes, changes nothing."""
-    return _plan(session, launch_of(session, _wanted(given, send=False)), as_json=as_json)
+    timing = timing_of(session, given)
+    wish = replace(launch_of(session, _wanted(given, send=False)), timing=timing)
+    return _plan(session, wish, as_json=as_json)
 
 
 def _wanted(given: dict[str, Any], *, send: bool) -> Wanted:

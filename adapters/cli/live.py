@@ -10,7 +10,7 @@ from typing import Final, Protocol, TextIO
 
 import click
 
-from launchyard.adapters.cli.output import duration, print_line, state_of
+from launchyard.adapters.cli.output import clock_time, duration, print_line, state_of
 from launchyard.adapters.cli.session import short
 from launchyard.adapters.cli.stages import STAGES, stage_of, stages_of
 from launchyard.domain.attempt import AttemptState
@@ -77,10 +77,15 @@ class PlainView:
 
     def __init__(self) -> None:
         self._shown = ""
+        self._attempt = 0
         self._open_line = False
 
     def item(self, item: ItemView) -> None:
         state = state_of(item)
+        if news := again(item, self._attempt):
+            self._shown = ""
+            click.echo(news, err=True)
+        self._attempt = item.attempt
         if state != self._shown:
             self._shown = state
             since = duration((_latest(item) - item.enqueued_ms) / 1000)
@@ -113,8 +118,9 @@ class LiveView:
         self._rest: dict[str, str] = {}
 
     def item(self, item: ItemView) -> None:
+        news = again(item, self._item.attempt) if self._item is not None else ""
         self._item = item
-        self._redraw("")
+        self._redraw(f"{news}\n" if news else "")
 
     def log(self, chunk: LogText) -> None:
         text = self._rest.pop(chunk.source, "") + chunk.text
@@ -181,6 +187,14 @@ class LiveView:
 
     def _styled(self, text: str, *, fg: str | None = None, dim: bool = False) -> str:
         return click.style(text, fg=fg, dim=dim) if self._color else text
+
+
+def again(item: ItemView, before: int) -> str:
+    """Return a line about an attempt that follows number *before*; nothing for the first seen."""
+    if not before or item.attempt <= before:
+        return ""
+    moment = f"; not before {clock_time(item.not_before_ms)}" if item.not_before_ms else ""
+    return f"{short(item.id)} attempt {item.attempt}: {item.detail}{moment}"
 
 
 def outcome(item: ItemView) -> str:

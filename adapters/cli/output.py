@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -72,6 +73,15 @@ def duration(seconds: float) -> str:
 def ago(moment_ms: int) -> str:
     """Return how long ago a moment was, by this machine's clock."""
     return duration(max(time.time() - moment_ms / 1000, 0))
+
+
+def clock_time(moment_ms: int | None) -> str:
+    """Return a moment by this machine's clock, with how far away it is; empty for none."""
+    if moment_ms is None:
+        return ""
+    shown = datetime.fromtimestamp(moment_ms / 1000, UTC).astimezone()
+    left = duration(max(moment_ms / 1000 - time.time(), 0))
+    return f"{shown.isoformat(' ', 'seconds')} (in {left})"
 
 
 def size(count_b: int) -> str:

@@ -49,7 +49,8 @@ def stages_of(item: ItemView) -> tuple[Stage, ...]:
 
     Stages that it skipped are left out, and times that the server did not keep.
     """
-    begins = {0: item.enqueued_ms}
+    # A later attempt waited from the end of the one before.
+    begins = {0: item.times_ms.get(ItemState.QUEUED, item.enqueued_ms)}
     for name, moment in item.times_ms.items():
         number = _number(name)
         if number is not None:

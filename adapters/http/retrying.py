@@ -102,7 +102,8 @@ class RetryRoutes:
     async def retry(self, request: Request) -> Response:
         item = part(request, "item")
         whose = self._guard.require_item(request, Action.CANCEL, item)
-        view = self._store.retry(item, whose.principal.user)
+        user = whose.principal.user
+        view = await self._house.write(lambda: self._store.retry(item, user))
         self._waiting(view.entity, view.queue, [item])
         return answer_value(view)
 
@@ -117,7 +118,7 @@ class RetryRoutes:
         again = NewLaunch(spec=spec, name=before.name, retry=before.retry)
         item = self._items.item_of(again, self._items.judge(again, queue), queue)
         new = replace(item, submitter=whose.principal.user, priority=Priority(before.priority))
-        view = self._store.duplicate(of, new)
+        view = await self._house.write(lambda: self._store.duplicate(of, new))
         self._guard.remember(view.id, view.entity, view.queue)
         self._waiting(view.entity, view.queue, [view.id])
         return answer_value(view, 201)
@@ -150,7 +151,7 @@ class RetryRoutes:
             reasons=wish.reasons,
             most=wish.most,
         )
-        items = self._store.replay(wanted, who.user)
+        items = await self._house.write(lambda: self._store.replay(wanted, who.user))
         self._waiting(entity, queue, items)
         return answer_value(Replayed(items=tuple(items)))
 

@@ -142,7 +142,7 @@ class Driver:
             wait_s=60,
         )
         (self._grant,) = self._port.claim(request).items
-        self._seq = 0
+        self._seq = self._grant.seq
         return self._grant.item
 
     def tell(self, state: AttemptState, **more: Any) -> None:
