@@ -173,3 +173,21 @@ def test_a_queue_with_variables_is_checked_with_values_of_theirs() -> None:
     assert [dotted(p.path) for p in check_queue(replace(CHOICE, config=wrong))] == [
         f"resource_args.{LOCAL}.timeout"
     ]
+
+
+def test_a_secret_that_the_entity_keeps_is_taken() -> None:
+    """Only its name is in what goes on the queue; a slip gets the name that was meant."""
+    queue = replace(QUEUE, secrets=("hf-token",))
+    asked: Json = [{"env": "HF", "from": "secret:hf-token"}]
+    assert judge({**SPEC, "secrets": asked}, queue).document["secrets"] == asked
+    slip: Json = [{"env": "HF", "from": "secret:hf_tokn"}]
+    with pytest.raises(DocumentError) as e:
+        judge({**SPEC, "secrets": slip}, queue)
+    assert [problem.hint for problem in e.value.problems] == ["did you mean `hf-token`?"]
+
+
+def test_one_variable_has_one_value() -> None:
+    """A W&B key beside a secret for the same variable is a contradiction."""
+    queue = replace(QUEUE, secrets=("w",))
+    asked: Json = [{"env": "WANDB_API_KEY", "from": "secret:w"}]
+    assert refusals({**SPEC, "secrets": asked, "_wandb_api_key": KEY}, queue) == ["_wandb_api_key"]

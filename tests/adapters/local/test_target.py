@@ -142,3 +142,28 @@ def test_template_values_are_put_in_before_overrides(tmp_path: Path) -> None:
     assert made.nice == 7
     assert (made.env["A"], made.env["B"]) == ("${run_id}{{nice}}", "run-1")
     assert made.env["C"] == "{{nice}}"
+
+
+def test_what_a_claim_gives_is_laid_over_the_plan(tmp_path: Path) -> None:
+    """Secrets, a W&B key of the submitter's own and the attempt's token; the plan has none."""
+    given = {"HF": "s3cret-1", "WANDB_API_KEY": "s3cret-2", "LAUNCHYARD_TOKEN": "s3cret-3"}
+    asked = {"secrets": [{"env": "HF", "from": "secret:hf"}], "author": "ann"}
+    planned = plan(tmp_path, asked, secrets=given)
+    assert planned.secrets == given
+    assert "s3cret" not in repr(planned.plan)
+    assert "WANDB_USERNAME" not in planned.plan.env
+
+
+def test_a_secret_of_the_entity_may_be_the_wandb_key(tmp_path: Path) -> None:
+    """It is a variable like any other then."""
+    asked = {"secrets": [{"env": "WANDB_API_KEY", "from": "secret:wandb"}], "author": "ann"}
+    planned = plan(tmp_path, asked, secrets={"WANDB_API_KEY": "s3cret"})
+    assert planned.secrets == {"WANDB_API_KEY": "s3cret"}
+    assert planned.plan.env["WANDB_USERNAME"] == "ann"
+
+
+def test_a_secret_without_a_value_is_told_by_its_name(tmp_path: Path) -> None:
+    """It was removed after the launch; the job does not start without it."""
+    asked = {"secrets": [{"env": "HF", "from": "secret:hf"}]}
+    with pytest.raises(DocumentError, match="no value for `hf` any more"):
+        plan(tmp_path, asked, secrets={"LAUNCHYARD_TOKEN": "t"})
