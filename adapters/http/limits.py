@@ -19,7 +19,7 @@ class Rates:
     """
 
     key_per_s: float = 200.0
-    key_burst: float = 2000.0
+    key_burst: float = 5000.0
     stranger_per_s: float = 50.0
     stranger_burst: float = 500.0
 
