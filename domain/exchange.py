@@ -217,7 +217,11 @@ class Launching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """What became known of an attempt. No `state` means a note, such as logs being complete."""
+    """What became known of an attempt. No `state` means a note, such as logs being complete.
+
+    `suspended` is for the agent's own slots; a server keeps nothing of it, for whoever adopts the
+    attempt asks the target, and heartbeats say how many there are.
+    """
 
     at_ms: int
     state: AttemptState | None = None
@@ -279,7 +283,8 @@ class Release:
     """A holder gives an attempt back.
 
     Before LAUNCHING the item returns to its place in the queue; after it, it waits for an agent
-    that reaches its scope, without expiry, and keeps its slot in the queue's limit.
+    that reaches its scope, without expiry, and keeps its slot in the queue's limit. `log_cursors`
+    say how far the holder came; a server gives the next one its own, committed with the bytes.
     """
 
     lease: LeaseRef

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from launchyard.ports.journal import Batch, Contents, Entry, JournalError
 
 FILE: Final = "journal.db"
 _VERSION: Final = 1
+_ROOM_B: Final = 1024 * 1024
 _TABLES: Final = """
 CREATE TABLE entries (item TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE outbox (
@@ -152,8 +154,17 @@ class SqliteJournal:
             error, sqlite3.OperationalError
         ):
             return self._damaged(str(error))
-        remedy = "make room on its disk" if "full" in str(error) else "look at its folder's rights"
+        full = "full" in str(error) or not self._has_room()
+        remedy = "make room on its disk" if full else "look at its folder's rights"
         return JournalError(f"the journal {self._path} {what} ({error}): {remedy}")
+
+    def _has_room(self) -> bool:
+        """Tell whether the disk has room: SQLite calls some full disks an I/O error."""
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError:
+            return True
+        return disk.f_bavail * disk.f_frsize > _ROOM_B
 
     def _damaged(self, why: str) -> JournalError:
         return JournalError(

@@ -111,6 +111,32 @@ def test_a_bad_body_is_refused_in_words(server: RunningServer, body: bytes, part
     assert part in answer.json()["detail"]
 
 
+def test_what_is_nested_as_deep_as_allowed_goes_all_the_way(server: RunningServer) -> None:
+    """Through every walk over a document: merge, macros, store and answer."""
+    deep: object = "end"
+    for level in range(190):
+        deep = {"k": deep} if level % 2 else [deep]
+    server.ask("POST", "/entities", json={"name": "team", "kind": "team"})
+    body = {"name": "deep", "resource": "local-process", "config": {"env": deep}}
+    queues = server.ask("POST", "/entities/team/queues", json=body)
+    assert queues.status_code < 500, queues.text
+    server.make_queue(queue="flat")
+    specs: tuple[dict[str, object], ...] = (
+        {"unknown": deep},
+        {"overrides": {"args": deep}},
+        {"resource_args": {"local-process": deep}},
+        {"resource_args": deep},
+        {"secrets": deep},
+    )
+    for spec in specs:
+        sent = {"spec": {"project": "p", **spec}}
+        for path in ("items", "plan"):
+            answer = server.ask("POST", f"/entities/team/queues/flat/{path}", json=sent)
+            assert answer.status_code < 500, (spec.keys(), answer.text)
+    assert server.ask("GET", "/items", params={"entity": "team"}).ok
+    assert "RecursionError" not in server.said()
+
+
 def test_a_body_without_a_length_is_limited_too(server: RunningServer) -> None:
     """What comes in chunks is counted as it comes."""
     pieces = (b"x" * 1_000_000 for _ in range(12))
