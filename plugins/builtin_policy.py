@@ -39,13 +39,14 @@ class HostGuard:
 
     launchyard_api: Final = API
 
-    def __init__(self, needs: HostNeeds, machine: Machine) -> None:
-        self._needs, self._machine = needs, machine
+    def __init__(self, needs: HostNeeds, machine: Machine, targets: tuple[str, ...] = ()) -> None:
+        self._needs, self._machine, self._targets = needs, machine, targets
 
     @hookimpl
     def can_accept(self, question: Question) -> Rejection | None:
         """Compare the machine with what must be free; other places are no business of ours."""
-        if not question.host_bound:
+        ours = question.target in self._targets if self._targets else question.host_bound
+        if not ours:
             return None
         return unmet(self._needs, self._machine.state(self._needs, question.folder))
 
@@ -72,7 +73,7 @@ def configured(
     if config.secure_mode:
         found[SECURE_MODE] = SecureMode()
     if config.host_guard.asks:
-        found[HOST_GUARD] = HostGuard(needs_of(config), machine)
+        found[HOST_GUARD] = HostGuard(needs_of(config), machine, config.host_guard.targets)
     if outgoing is not None:
         found[WEBHOOK] = Webhook(outgoing)
     return found

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from launchyard.domain.config.model import AgentConfig
     from launchyard.domain.config.problem import Marked
     from launchyard.domain.documents import Json
+    from launchyard.domain.review import Review, Reviewed
     from launchyard.ports.archive import Contents
     from launchyard.ports.operator import Operator
     from launchyard.ports.plugins import PluginView
@@ -136,6 +137,10 @@ class Programs(Protocol):
 
     def config_schema(self) -> Json:
         """Return the JSON Schema of the agent's configuration."""
+        ...
+
+    def review(self, review: Review) -> Reviewed:
+        """Ask the reviewers of this installation, as its configuration sets them up."""
         ...
 
     def plugins(self) -> Sequence[PluginView]:

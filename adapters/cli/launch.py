@@ -14,12 +14,14 @@ from launchyard.adapters.cli.follow import follow
 from launchyard.adapters.cli.launching import Wanted, launch_of, launch_options
 from launchyard.adapters.cli.live import view_for
 from launchyard.adapters.cli.output import json_option, print_json, print_line
+from launchyard.adapters.cli.reviewing import reviewed
 from launchyard.adapters.cli.session import Session, connected, short
 from launchyard.adapters.cli.timing import timing_of, timing_options
 from launchyard.domain.documents import Json
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import Launch
 
+_ASK = "change the launch, or ask whoever runs the agents"
 _BEHIND_DASHES = {"ignore_unknown_options": False}
 
 
@@ -94,14 +96,17 @@ def _wanted(given: dict[str, Any], *, send: bool) -> Wanted:
 
 def _plan(session: Session, wish: Launch, *, as_json: bool) -> int:
     planned = session.operator.plan(wish)
-    if as_json:
-        print_json(planned)
-        return 0
     document = planned if isinstance(planned, dict) else {}
-    findings = document.pop("findings", None)
-    click.echo(session.programs.write_document(document), nl=False)
-    for finding in findings if isinstance(findings, list) else []:
-        click.echo(f"warning: {_finding(finding)}", err=True)
+    word = reviewed(session.programs, wish, document)
+    if as_json:
+        print_json(document)
+    else:
+        findings = document.pop("findings", None)
+        click.echo(session.programs.write_document(document), nl=False)
+        for finding in findings if isinstance(findings, list) else []:
+            click.echo(f"warning: {_finding(finding)}", err=True)
+    if word.rejection is not None:
+        raise CommandError("this launch would not run", word.text, _ASK, code=Code.ERROR)
     return 0
 
 

@@ -76,6 +76,7 @@ class HostGuardConfig:
     min_disk_b: int | None
     min_memory_b: int | None
     min_gpus: int
+    targets: tuple[str, ...]
     interval_s: float
 
     @property

@@ -55,6 +55,12 @@ HOST_GUARD: Final = Block(
             minimum=0,
         ),
         Field(
+            key="targets",
+            kind=Kind.TEXTS,
+            doc="Targets that it holds for; an empty list means all that run on this machine.",
+            default=[],
+        ),
+        Field(
             key="interval",
             kind=Kind.SECONDS,
             doc="How often the machine is looked at, besides after each claim.",

@@ -49,7 +49,6 @@ from launchyard.bootstrap.policy import (
 from launchyard.domain.admission import Limits
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
-from launchyard.plugins.manager import Rules as PluginRules
 from launchyard.plugins.policy import PluginPolicy
 from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports import families
@@ -146,7 +145,7 @@ class _Wiring:
         self._metrics = PrometheusMetrics()
         self._environment = dict(os.environ)
         self._outgoing = outgoing(config, self._metrics)
-        self._plugins = Plugins(self._plugin_rules(), self._note_fault)
+        self._plugins = Plugins(plugin_rules(config, self._outgoing), self._note_fault)
         self._policy = PluginPolicy(self._plugins, self._metrics)
 
     def parts(self) -> AgentParts:
@@ -214,9 +213,6 @@ class _Wiring:
             return self._target(provider)
         except ValueError as e:
             raise TargetSettingsError(f"the target {provider.name} cannot be used: {e}") from None
-
-    def _plugin_rules(self) -> PluginRules:
-        return plugin_rules(self._config, self._outgoing)
 
     def _target(self, provider: TargetProvider) -> Target:
         config, name = self._config, provider.name

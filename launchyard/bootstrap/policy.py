@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from launchyard.adapters.system.machine import LinuxMachine
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
+from launchyard.domain.review import Review, Reviewed
 from launchyard.plugins.builtin_policy import HOST_GUARD, SECURE_MODE, configured
 from launchyard.plugins.manager import Plugins, Rules
+from launchyard.plugins.policy import PluginPolicy
 from launchyard.ports.metrics import Metrics
 from launchyard.ports.webhook import Outgoing
 
@@ -33,6 +35,12 @@ def plugin_rules(config: AgentConfig, out: Outgoing | None = None) -> Rules:
         extra=configured(config, LinuxMachine(), out),
         settings=_settings(config.plugins.settings),
     )
+
+
+def reviewed(review: Review, config: AgentConfig | None) -> Reviewed:
+    """Ask the reviewers that *config* sets up; without one, those that are installed."""
+    rules = plugin_rules(config) if config is not None else Rules()
+    return PluginPolicy(Plugins(rules)).review(review)
 
 
 def required(config: AgentConfig) -> Sequence[str]:

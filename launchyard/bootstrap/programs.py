@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from launchyard.domain.config.check import Checked
     from launchyard.domain.config.problem import Marked
     from launchyard.domain.documents import Json
+    from launchyard.domain.review import Review, Reviewed
     from launchyard.plugins.manager import Plugins
     from launchyard.ports.archive import Contents
     from launchyard.ports.operator import Operator
@@ -97,6 +98,11 @@ class LocalPrograms:
         from launchyard.domain.config.json_schema import json_schema
 
         return json_schema(self._plugins(self._document(ConfigRequest())).known_types())
+
+    def review(self, review: Review) -> Reviewed:
+        from launchyard.bootstrap.policy import reviewed
+
+        return reviewed(review, self.check_config(ConfigRequest()).config)
 
     def plugins(self) -> Sequence[PluginView]:
         return self._plugins(self._document(ConfigRequest())).listing()

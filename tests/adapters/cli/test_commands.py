@@ -100,6 +100,17 @@ def test_a_plan_changes_nothing(home: Home, tmp_path: Path) -> None:
     assert home.run("ps", "-q", home.env["LAUNCHYARD_QUEUE"], "--all", "--json").json == []
 
 
+def test_a_plan_is_reviewed(home: Home, tmp_path: Path) -> None:
+    """By the rules of this machine's configuration; what would not run ends with an error."""
+    here = {"XDG_CONFIG_HOME": str(tmp_path / "etc")}
+    (tmp_path / "etc/wandb").mkdir(parents=True)
+    (tmp_path / "etc/wandb/launch-config.yaml").write_text("entity: null\nsecure_mode: true\n")
+    done = home.run("plan", "--json", "--", "true", env=here)
+    assert done.code == 1
+    assert done.json["refused"].startswith("refused by secure-mode, rule `entry_point`:")
+    assert "would not run" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
