@@ -91,8 +91,10 @@ def server(folder: Path) -> Iterator[Server]:
         known = [entity["name"] for entity in running.call("GET", "/entities")["entities"]]
         if ENTITY not in known:
             running.call("POST", "/entities", json={"name": ENTITY, "kind": "team"})
-        queue = {"name": QUEUE, "resource": "local-process", "config": {}}
-        running.call("POST", f"/entities/{ENTITY}/queues", json=queue)
+        queues = running.call("GET", f"/entities/{ENTITY}/queues")["queues"]
+        if QUEUE not in [queue["name"] for queue in queues]:
+            queue = {"name": QUEUE, "resource": "local-process", "config": {}}
+            running.call("POST", f"/entities/{ENTITY}/queues", json=queue)
         yield running
     finally:
         _stop(process)

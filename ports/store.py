@@ -135,8 +135,8 @@ class Items(Protocol):
         """Return what `domain.why` needs, with the exact position."""
         ...
 
-    def standings(self, wanted: Sequence[str]) -> Mapping[str, Standing]:
-        """Return the standing of each item that is there, cheaply: a position above 1 is 2."""
+    def standings(self, views: Sequence[ItemView]) -> Mapping[str, Standing]:
+        """Return the standings of listed items by id, cheaply: a position above 1 is told as 2."""
         ...
 
     def counts(self, entity: str, queue: str) -> QueueCounts: ...

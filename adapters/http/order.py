@@ -81,7 +81,7 @@ class OrderRoutes:
 
 def explained(store: Store, views: Sequence[ItemView]) -> Sequence[ItemView]:
     """Return the items, those that have not ended with the short reason why they wait."""
-    standings = store.standings([v.id for v in views if v.state is not ItemState.DONE])
+    standings = store.standings([v for v in views if v.state is not ItemState.DONE])
     return [
         replace(view, waits=why(situation(standings[view.id])).reason.value)
         if view.id in standings

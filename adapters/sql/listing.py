@@ -7,11 +7,11 @@ what belongs to each item is then looked up.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, literal_column, select, text
+from sqlalchemy import Select, bindparam, literal_column, select, text
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.rows import LISTED, item_view
@@ -48,6 +48,10 @@ _SEQ = select(items.c.seq).where(items.c.id == bindparam("id"))
 _ALL_QUEUES = select(queues.c.n)
 _QUEUES_OF = _ALL_QUEUES.where(queues.c.entity_n == bindparam("entity_n"))
 _NEWEST = (1 << 62) - 1
+_LEAST = 4
+"""How many rows a source is asked for at first, at least."""
+
+_Source: TypeAlias = tuple[Select[Any], Mapping[str, Any]]
 
 
 class SqlListing(SqlStandings):
@@ -83,20 +87,33 @@ class SqlListing(SqlStandings):
             found = list(self._db.rows(_QUEUES_OF, entity_n=self._entity_n(wanted.entity)))
         else:
             found = list(self._db.rows(_ALL_QUEUES))
-        pages = [
-            page
+        sources = [
+            source
             for queue in found
             for state in set(wanted.states)
-            for page in self._pages(state, {**values, "queue_n": queue["n"]})
+            for source in _sources(state, queue["n"])
         ]
-        merged = heapq.merge(*filter(None, pages), key=lambda row: -row["seq"])
+        size = wanted.most // max(len(sources), 1) + _LEAST
+        pages = (self._walk(source, values["before"], size) for source in sources)
+        merged = heapq.merge(*pages, key=lambda row: -row["seq"])
         return list(islice(merged, wanted.most))
 
-    def _pages(self, state: ItemState, values: dict[str, Any]) -> Iterator[Sequence[Row]]:
-        """Give a queue's items in one state, as rows of one order each."""
-        if state is not ItemState.QUEUED:
-            yield self._db.rows(LIST_BEGUN, state=state.value, **values)
-            return
-        yield self._db.rows(LIST_DELAYED, **values)
-        for priority in Priority:
-            yield self._db.rows(LIST_WAITING, priority=priority.value, **values)
+    def _walk(self, source: _Source, before: int, size: int) -> Iterator[Row]:
+        """Give a source's rows, asking for more of them only as they are taken."""
+        statement, values = source
+        while True:
+            rows = self._db.rows(statement, before=before, most=size, **values)
+            yield from rows
+            if len(rows) < size:
+                return
+            before, size = rows[-1]["seq"], size * 4
+
+
+def _sources(state: ItemState, queue_n: int) -> Iterator[_Source]:
+    """Give where a queue's items in one state stand, each in one order."""
+    if state is not ItemState.QUEUED:
+        yield LIST_BEGUN, {"queue_n": queue_n, "state": state.value}
+        return
+    yield LIST_DELAYED, {"queue_n": queue_n}
+    for priority in Priority:
+        yield LIST_WAITING, {"queue_n": queue_n, "priority": priority.value}

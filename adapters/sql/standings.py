@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
 from launchyard.adapters.sql.agents import AGENTS_OF, agent_view
-from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.items import COUNT_ACTIVE, POSITION, SqlItems
-from launchyard.adapters.sql.rows import SHOWN, item_view
 from launchyard.adapters.sql.tables import WAITING, items
 from launchyard.domain.item import ItemState
-from launchyard.ports.records import AgentView, Queue, Standing, StoreError, Trouble
+from launchyard.ports.records import AgentView, ItemView, Queue, Standing
 
 HEAD = (
-    select(items.c.seq)
+    select(items.c.id)
     .where(items.c.queue_n == bindparam("queue_n"), WAITING)
     .order_by(items.c.priority, items.c.seq)
     .limit(1)
 )
-_SHOWN = SHOWN.where(items.c.id == bindparam("id"))
+_ITEM = select(items.c.queue_n, items.c.priority, items.c.seq).where(items.c.id == bindparam("id"))
 _FIRST, _LATER = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What the items of one queue share; `head` is the item that is claimed next."""
+
+    queue: Queue
+    active: int
+    agents: Sequence[AgentView]
+    head: str
 
 
 class SqlStandings(SqlItems):
@@ -30,47 +38,47 @@ class SqlStandings(SqlItems):
 
     def standing(self, item: str) -> Standing:
         with self._db.read():
-            found = self._standings([item], exact=True)
-        if item not in found:
-            raise StoreError(f"there is no item {item!r}", Trouble.NOT_FOUND)
-        return found[item]
+            view = self._shown(item)
+            row = self._db.rows(_ITEM, id=item)[0]
+            line = self._line(view.entity, row["queue_n"])
+            place = {name: row[name] for name in ("queue_n", "priority", "seq")}
+            position = self._db.number(POSITION, **place) if _in_line(view) else 0
+            return _standing(view, line, position)
 
-    def standings(self, wanted: Sequence[str]) -> Mapping[str, Standing]:
-        with self._db.read():
-            return self._standings(wanted, exact=False)
-
-    def _standings(self, wanted: Sequence[str], *, exact: bool) -> Mapping[str, Standing]:
-        now = self._clock.now_ms()
-        queues = dict[int, tuple[Queue, int]]()
-        serving = dict[int, Sequence[AgentView]]()
+    def standings(self, views: Sequence[ItemView]) -> Mapping[str, Standing]:
+        lines = dict[tuple[str, str], _Line]()
         found: dict[str, Standing] = {}
-        for item in wanted:
-            row = self._db.one(_SHOWN, id=item)
-            if row is None:
-                continue
-            n, entity_n = row["queue_n"], row["entity_n"]
-            if n not in queues:
-                active = self._db.number(COUNT_ACTIVE, queue_n=n)
-                queues[n] = (self._queue_view(n), active)
-            if entity_n not in serving:
-                rows = self._db.rows(AGENTS_OF, entity_n=entity_n)
-                serving[entity_n] = [agent_view(agent, now) for agent in rows]
-            queue, active = queues[n]
-            found[item] = Standing(
-                item=item_view(row, whole=True),
-                queue=queue,
-                position=self._position(row, exact=exact),
-                active=active,
-                agents=[agent for agent in serving[entity_n] if queue.name in agent.queues],
-            )
+        with self._db.read():
+            for view in views:
+                key = view.entity, view.queue
+                if key not in lines:
+                    n = self._db.rows(_ITEM, id=view.id)[0]["queue_n"]
+                    lines[key] = self._line(view.entity, n)
+                # What is at an agent already is little, and its code tells what it waits for.
+                whole = view if _in_line(view) else self._shown(view.id)
+                position = _FIRST if lines[key].head == view.id else _LATER
+                found[view.id] = _standing(whole, lines[key], position if _in_line(view) else 0)
         return found
 
-    def _position(self, row: Row, *, exact: bool) -> int:
-        """Return an item's place in line; not *exact*, whether it is the first or a later one."""
-        if row["state"] != ItemState.QUEUED or row["not_before_ms"] is not None:
-            return 0
-        place: dict[str, Any] = {"queue_n": row["queue_n"]}
-        if exact:
-            return self._db.number(POSITION, priority=row["priority"], seq=row["seq"], **place)
-        head = self._db.one(HEAD, **place)
-        return _FIRST if head is not None and head["seq"] == row["seq"] else _LATER
+    def _line(self, entity: str, queue_n: int) -> _Line:
+        now = self._clock.now_ms()
+        queue = self._queue_view(queue_n)
+        rows = self._db.rows(AGENTS_OF, entity_n=self._entity_n(entity))
+        agents = [agent_view(row, now) for row in rows]
+        head = self._db.one(HEAD, queue_n=queue_n)
+        return _Line(
+            queue=queue,
+            active=self._db.number(COUNT_ACTIVE, queue_n=queue_n),
+            agents=[agent for agent in agents if queue.name in agent.queues],
+            head=head["id"] if head else "",
+        )
+
+
+def _in_line(view: ItemView) -> bool:
+    return view.state is ItemState.QUEUED and view.not_before_ms is None
+
+
+def _standing(view: ItemView, line: _Line, position: int) -> Standing:
+    return Standing(
+        item=view, queue=line.queue, position=position, active=line.active, agents=line.agents
+    )

@@ -18,6 +18,7 @@ from launchyard.adapters.sql import (
     listing,
     reports,
     scan,
+    standings,
 )
 from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.plugins.testkit.store_world import MovableClock
@@ -38,6 +39,9 @@ BUSY: dict[str, Select[Any]] = {
     "next offer": scan.NEXT_OFFER,
     "position": items.POSITION,
     "waiting": items.COUNT_WAITING,
+    "delayed": items.COUNT_DELAYED,
+    "dead": items.COUNT_DEAD,
+    "head": standings.HEAD,
     "done": items.COUNT_DONE,
     "oldest": items.OLDEST,
     "agents of a standing": agents.AGENTS_OF,
@@ -57,7 +61,10 @@ INDEX = {
     "heartbeat": "items_held (holder_n=?)",
     "expired": "agents_live",
     "host lost": "items_forgotten",
-    "position": "items_waiting",
+    "position": "COVERING INDEX items_waiting (queue_n=? AND priority=? AND seq<?)",
+    "waiting": "COVERING INDEX items_waiting (queue_n=?)",
+    "delayed": "COVERING INDEX items_delayed_queue (state=? AND queue_n=?)",
+    "done": "COVERING INDEX items_begun (queue_n=? AND state=?)",
     "list begun": "items_begun (queue_n=? AND state=? AND seq<?)",
     "list waiting": "items_waiting (queue_n=? AND priority=?)",
     "list delayed": "items_delayed_queue (state=? AND queue_n=? AND seq<?)",

@@ -209,7 +209,7 @@ def _items() -> None:
     _part("items_dead", "items", ["queue_n", "seq"], "dead <> ''")
     delayed = "not_before_ms IS NOT NULL"
     _part("items_delayed", "items", ["not_before_ms"], delayed)
-    _part("items_delayed_queue", "items", ["state", "queue_n", "seq"], delayed)
+    _part("items_delayed_queue", "items", ["state", "queue_n", "seq", "not_before_ms"], delayed)
     _part("items_forgotten", "items", ["offered_until_ms"], "offered_until_ms IS NOT NULL")
     _part("items_held", "items", ["holder_n", "seq"], "holder_n IS NOT NULL")
     _part(
@@ -219,7 +219,8 @@ def _items() -> None:
     _part("items_offered", "items", ["place_scope", "seq"], "offered = 1")
     op.create_index("items_queue", "items", ["queue_n", "seq"])
     ready = "state = 'queued' AND not_before_ms IS NULL"
-    _part("items_waiting", "items", ["queue_n", "priority", "seq"], ready)
+    line = ["queue_n", "priority", "seq", "not_before_ms", "state"]
+    _part("items_waiting", "items", line, ready)
 
 
 def _attempts() -> None:
