@@ -155,7 +155,7 @@ class RunnerContract(RunnerKit):
         [(Reason.RUN_TIMEOUT, S.TIMED_OUT), (Reason.PREEMPTED, S.PREEMPTED)],
     )
     def test_not_for_its_user(
-        self, case: RunnerCase, runner: Runner, reason: Reason, state: S
+        self, case: RunnerCase, runner: Runner, reason: Reason, state: AttemptState
     ) -> None:
         """A job that ran for too long, or had to make room, is told from one nobody wants."""
         handle = self.begin(case, runner, Work.LONG)

@@ -48,7 +48,7 @@ _SAME: Final = {
 """What pip is told on this machine, and what tells uv the same."""
 
 _TOLD: Final = (*_SAME, "no-index")
-_PLACES: Final = ("index-url", "extra-index-url", "find-links")
+_PLACES: Final = ("index-url", "extra-index-url", "find-links", "no-index")
 _UV_PLACES: Final = (
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"),
     *("UV_FIND_LINKS", "UV_NO_INDEX", "UV_CONFIG_FILE"),
@@ -127,7 +127,7 @@ def indexes(agent: Mapping[str, str]) -> tuple[str, ...]:
     An environment that was made from one index is not what another one would have given.
     """
     told = _told_pip(agent)
-    found = {name: told[name] for name in (*_PLACES, "no-index") if name in told}
+    found: dict[str, str] = {name: told[name] for name in _PLACES if name in told}
     found |= {name: agent[name] for name in _UV_PLACES if agent.get(name)}
     return tuple(f"{name}={_USER.sub('//', found[name])}" for name in sorted(found))
 
