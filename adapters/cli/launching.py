@@ -70,11 +70,7 @@ def launch_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of the job."
         ),
         click.option(
-            "--secret",
-            "secrets",
-            multiple=True,
-            metavar="ENV=NAME",
-            help="Secret that the job gets as a variable.",
+            "--secret", "secrets", multiple=True, metavar="ENV=NAME", help="Secret as a variable."
         ),
         click.option(
             "-v",

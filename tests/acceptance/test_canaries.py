@@ -148,8 +148,8 @@ def _places(scene: Scene) -> Iterator[tuple[str, bytes]]:
     yield "the server's metrics", requests.get(f"{scene.yard.url}/metrics", timeout=30).content
     spec = {"spec": scene.yard.item(scene.item)["spec"]}
     yield "the item", json.dumps(scene.yard.item(scene.item)).encode()
-    for path in ("/items", "/agents", f"/entities/{ENTITY}/secrets"):
-        yield path, json.dumps(scene.yard.call("GET", path)).encode()
+    for name in ("/items", "/agents", f"/entities/{ENTITY}/secrets"):
+        yield name, json.dumps(scene.yard.call("GET", name)).encode()
     plan = scene.yard.call("POST", f"/entities/{ENTITY}/queues/{QUEUE}/plan", json=spec)
     yield "the plan", json.dumps(plan).encode()
 

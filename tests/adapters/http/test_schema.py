@@ -21,7 +21,8 @@ from tests.adapters.http.table import table
 from tests.servers import RunningServer
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(endpoints(table()), "0"))
-OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
+FOUND: Any = list(SCHEMA.get_all_operations())
+OPERATIONS = {found.ok().label: found.ok() for found in FOUND}
 EXAMPLES = 6
 ID = "X-Schemathesis-TestCaseId"
 

@@ -253,13 +253,12 @@ def _item_secrets() -> None:
 def _named_secrets() -> None:
     op.create_table(
         "named_secrets",
-        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("entity_n", _BIG, sa.ForeignKey("entities.n"), primary_key=True),
+        sa.Column("name", sa.Text(), primary_key=True),
         sa.Column("sealed", sa.Text(), nullable=False),
         sa.Column("set_by", sa.Text(), server_default="", nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("changed_ms", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("entity_n", "name"),
     )
 
 
