@@ -37,7 +37,7 @@ demo: $(if $(wildcard $(FULL)),$(FULL),$(RUN))
 	$(BIN)/launchyard demo
 
 test: $(FULL) check test-domain services
-	$(PYTEST) --ignore=tests/domain $$(cat $(LEFT_OUT).options)
+	$(PYTEST) --numprocesses 2 --dist loadgroup --ignore=tests/domain $$(cat $(LEFT_OUT).options)
 	@cat $(LEFT_OUT)
 
 check: $(FULL)
