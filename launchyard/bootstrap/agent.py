@@ -17,7 +17,6 @@ from typing import Final
 from launchyard.actors.agent import Agent, AgentParts
 from launchyard.actors.desk import BUILD, Rules
 from launchyard.actors.identity import Identity
-from launchyard.adapters.client.server import RestLaunchServer
 from launchyard.adapters.http.operations import (
     OperationsConfig,
     OperationsEndpoint,
@@ -42,6 +41,7 @@ from launchyard.bootstrap.policy import (
     PluginMissingError,
     TargetSettingsError,
     check_required,
+    launch_server,
     outgoing,
     plugin_rules,
     required,
@@ -171,7 +171,7 @@ class _Wiring:
                 version=version("launchyard"),
                 server=self._server,
             ),
-            server=RestLaunchServer(self._server, self._options.key),
+            server=launch_server(self._plugins, self._server, self._options.key),
             journal=SqliteJournal(self._folder.path),
             clock=SystemClock(),
             metrics=self._metrics,

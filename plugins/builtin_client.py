@@ -1,0 +1,33 @@
+"""Launchyard's own server, as agents work for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from launchyard.domain.config.schema import Block
+from launchyard.plugins import API, hookimpl
+from launchyard.plugins.specs import LaunchServerProvider, Place
+from launchyard.ports.launch_server import LaunchServer
+
+launchyard_api: Final = API
+NAME: Final = "launchyard"
+
+
+def _server(place: Place) -> LaunchServer:
+    from launchyard.adapters.client.server import RestLaunchServer
+
+    return RestLaunchServer(str(place.settings["server"]), str(place.settings["key"]))
+
+
+@hookimpl
+def launch_servers() -> Sequence[LaunchServerProvider]:
+    return (
+        LaunchServerProvider(
+            name=NAME,
+            doc="A Launchyard server.",
+            config=Block(key=NAME, doc="Nothing to set."),
+            make=_server,
+            process="main",
+        ),
+    )
