@@ -30,7 +30,6 @@ from launchyard.domain.spec import (
     suspicious_keys,
     to_document,
 )
-from launchyard.domain.targets import local_config
 from launchyard.domain.template_schema import Variables, read_variables
 from launchyard.domain.templates import check_placeholders, check_values, locked, placeholders
 
@@ -44,15 +43,6 @@ class TargetRules:
 
     protected: tuple[str, ...]
     check: Callable[[Json], Sequence[Problem]]
-
-
-def known_targets() -> Mapping[str, TargetRules]:
-    """Return the targets whose configuration a server can check by itself."""
-    local = TargetRules(
-        protected=local_config.PROTECTED,
-        check=lambda config: local_config.read_settings(config)[1],
-    )
-    return {local_config.TYPE: local}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.adapters.yaml.reader import read
 from launchyard.bootstrap.logs import LogSettings, set_up
 from launchyard.domain.rights import KEY_PATTERN, Role
-from launchyard.domain.submission import known_targets
+from launchyard.domain.targets.known import known_targets
 from launchyard.ports.families import (
     BUILD_INFO,
     CPU,

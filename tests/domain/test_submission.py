@@ -14,9 +14,9 @@ from launchyard.domain.submission import (
     QueueRules,
     check_queue,
     judge,
-    known_targets,
     unwrapped,
 )
+from launchyard.domain.targets.known import known_targets
 
 LOCAL = "local-process"
 QUEUE = QueueRules(

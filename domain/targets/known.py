@@ -1,0 +1,17 @@
+"""The targets whose configuration a server can judge without an agent's help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from launchyard.domain.submission import TargetRules
+from launchyard.domain.targets import local_config
+
+
+def known_targets() -> Mapping[str, TargetRules]:
+    """Return what a server knows of each target, by the queue's resource type."""
+    local = TargetRules(
+        protected=local_config.PROTECTED,
+        check=lambda config: local_config.read_settings(config)[1],
+    )
+    return {local_config.TYPE: local}
