@@ -71,9 +71,12 @@ class Backoff:
 
     def delay_s(self, retries: int, random: float) -> float:
         """Return how long to wait after *retries* earlier ones; *random* is from 0 up to 1."""
-        # Far above any cap, and far below what a float can hold.
-        growth = min(self.factor ** min(retries, 200), 1e9)
-        return min(self.first_s * growth, self.cap_s) * (1 - self.jitter * random)
+        wait_s = self.first_s
+        for _ in range(retries):
+            if wait_s >= self.cap_s:  # and before the number outgrows a float
+                break
+            wait_s *= self.factor
+        return min(wait_s, self.cap_s) * (1 - self.jitter * random)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -16,6 +18,7 @@ from launchyard.adapters.sql.retries import QUEUE_OF, Retries
 from launchyard.adapters.sql.rows import LISTED, item_view
 from launchyard.adapters.sql.tables import DEAD, DELAYED, items, secrets
 from launchyard.domain.item import ItemState
+from launchyard.domain.reason import FailureClass
 from launchyard.ports.records import ItemView, NewItem, StoreError, Trouble
 from launchyard.ports.retries import BadEnd, DeadFilter, Ripe
 
@@ -27,8 +30,13 @@ RIPE = (
     .limit(bindparam("most"))
 )
 DEAD_PAGE = (
-    select(items.c.seq, items.c.dead, items.c.reason)
-    .where(items.c.queue_n == bindparam("queue_n"), DEAD, items.c.seq < bindparam("before"))
+    select(items.c.seq, items.c.reason)
+    .where(
+        items.c.queue_n == bindparam("queue_n"),
+        DEAD,
+        items.c.dead == bindparam("dead"),
+        items.c.seq < bindparam("before"),
+    )
     .order_by(items.c.seq.desc())
     .limit(bindparam("most"))
 )
@@ -114,14 +122,11 @@ class SqlAgain(SqlListing, Retries):
         queue_n = self._queue_row(wanted.entity, wanted.queue)["n"]
         if wanted.items:
             return [self._named(item, queue_n, wanted) for item in wanted.items]
-        found: list[int] = []
-        for row in self._letters(queue_n, self._before(wanted.before)):
-            if len(found) >= wanted.most:
-                break
-            right_class = not wanted.classes or row["dead"] in wanted.classes
-            if right_class and (not wanted.reasons or row["reason"] in wanted.reasons):
-                found.append(row["seq"])
-        return found
+        before = self._before(wanted.before)
+        lines = [self._letters(queue_n, one, before) for one in wanted.classes or FailureClass]
+        merged = heapq.merge(*lines, key=lambda row: -row["seq"])
+        right = (r["seq"] for r in merged if not wanted.reasons or r["reason"] in wanted.reasons)
+        return list(islice(right, wanted.most))
 
     def _named(self, item: str, queue_n: int, wanted: DeadFilter) -> int:
         row = self._item_row(item)
@@ -130,9 +135,13 @@ class SqlAgain(SqlListing, Retries):
             raise StoreError(f"item {item} is no dead letter of {where}", Trouble.CONFLICT)
         return int(row["seq"])
 
-    def _letters(self, queue_n: int, before: int) -> Iterator[Row]:
-        """Give a queue's dead letters page by page, the newest first."""
-        while rows := self._db.rows(DEAD_PAGE, queue_n=queue_n, before=before, most=_PAGE):
+    def _letters(self, queue_n: int, of: FailureClass, before: int) -> Iterator[Row]:
+        """Give a queue's dead letters of one class page by page, the newest first.
+
+        One class at a time: only then has an index all of it in order.
+        """
+        where = {"queue_n": queue_n, "dead": of.value, "most": _PAGE}
+        while rows := self._db.rows(DEAD_PAGE, before=before, **where):
             yield from rows
             before = rows[-1]["seq"]
 

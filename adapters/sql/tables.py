@@ -216,7 +216,7 @@ _part(
     items.c.seq,
     items.c.not_before_ms,
 )
-_part("items_dead", "dead <> ''", items.c.queue_n, items.c.seq)
+_part("items_dead", "dead <> ''", items.c.queue_n, items.c.dead, items.c.seq)
 _part("items_begun", "state <> 'queued'", items.c.queue_n, items.c.state, items.c.seq)
 _part("items_held", "holder_n IS NOT NULL", items.c.holder_n, items.c.seq)
 _part("items_cancelled", "cancel = 1", items.c.holder_n, items.c.cancel, items.c.seq)

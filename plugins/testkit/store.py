@@ -12,6 +12,11 @@ from launchyard.plugins.testkit.store_reports import (
     ReleaseContract,
     ReportContract,
 )
+from launchyard.plugins.testkit.store_retries import (
+    DeadLetterContract,
+    DelayContract,
+    RetryContract,
+)
 from launchyard.plugins.testkit.store_secrets import SecretsContract
 
 
@@ -26,6 +31,9 @@ class StoreContract(
     ReportContract,
     ReclaimContract,
     ReleaseContract,
+    RetryContract,
+    DelayContract,
+    DeadLetterContract,
     FilesContract,
 ):
     """Subclass as `TestMyStore` and give it an `opening`."""

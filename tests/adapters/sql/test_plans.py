@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Select
 
 from launchyard.adapters.sql import (
+    again,
     agents,
     beats,
     claims,
@@ -17,6 +18,7 @@ from launchyard.adapters.sql import (
     items,
     listing,
     reports,
+    retries,
     scan,
     standings,
 )
@@ -45,6 +47,11 @@ BUSY: dict[str, Select[Any]] = {
     "done": items.COUNT_DONE,
     "oldest": items.OLDEST,
     "agents of a standing": agents.AGENTS_OF,
+    "next delayed": again.NEXT_RIPE,
+    "ripe": again.RIPE,
+    "dead letters": again.DEAD_PAGE,
+    "spent": retries.SPENT,
+    "earlier attempt": retries.PAST,
     "list": listing.LIST_ALL,
     "list an entity": listing.LIST_ENTITY,
     "list a queue": listing.LIST_QUEUE,
@@ -64,7 +71,10 @@ INDEX = {
     "position": "COVERING INDEX items_waiting (queue_n=? AND priority=? AND seq<?)",
     "waiting": "COVERING INDEX items_waiting (queue_n=?)",
     "delayed": "COVERING INDEX items_delayed_queue (state=? AND queue_n=?)",
+    "dead": "COVERING INDEX items_dead (queue_n=?)",
     "done": "COVERING INDEX items_begun (queue_n=? AND state=?)",
+    "ripe": "items_delayed (not_before_ms",
+    "dead letters": "items_dead (queue_n=? AND dead=? AND seq<?)",
     "list begun": "items_begun (queue_n=? AND state=? AND seq<?)",
     "list waiting": "items_waiting (queue_n=? AND priority=?)",
     "list delayed": "items_delayed_queue (state=? AND queue_n=? AND seq<?)",

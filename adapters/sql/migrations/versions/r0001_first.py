@@ -206,7 +206,7 @@ def _items() -> None:
     _part("items_begun", "items", ["queue_n", "state", "seq"], "state <> 'queued'")
     _part("items_cancelled", "items", ["holder_n", "cancel", "seq"], "cancel = 1")
     op.create_index("items_entity", "items", ["entity_n", "seq"])
-    _part("items_dead", "items", ["queue_n", "seq"], "dead <> ''")
+    _part("items_dead", "items", ["queue_n", "dead", "seq"], "dead <> ''")
     delayed = "not_before_ms IS NOT NULL"
     _part("items_delayed", "items", ["not_before_ms"], delayed)
     _part("items_delayed_queue", "items", ["state", "queue_n", "seq", "not_before_ms"], delayed)
