@@ -40,18 +40,21 @@ class Truth:
     granted: dict[str, Token] = field(default_factory=dict)
     """The highest token that anybody was ever given for an item."""
 
+    holds: dict[tuple[str, int], Token] = field(default_factory=dict)
+    """The highest token of each attempt."""
+
     things: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
     """Where each attempt was started, and under which names."""
 
-    def grant(self, item: str, token: Token) -> None:
+    def grant(self, item: str, attempt: int, token: Token) -> None:
         """Note a token that the store gave; it only grows."""
         if token < self.granted.get(item, token):
             raise ViolationError(f"the token of {item} shrank to {token}")
-        self.granted[item] = token
+        self.granted[item] = self.holds[item, attempt] = token
 
     def taken(self, lease: LeaseRef) -> None:
-        """Note a write that the store took."""
-        if lease.token < self.granted[lease.item]:
+        """Note a write that the store took; an earlier attempt has only its own past to write."""
+        if lease.token < self.holds[lease.item, lease.attempt]:
             raise ViolationError(f"{lease.item}: a write with the old token {lease.token} counts")
 
     def start(self, item: str, attempt: int, place: Place) -> None:
@@ -143,7 +146,7 @@ class Agent:
     def _grants_of(self, request: ClaimRequest) -> Sequence[ItemGrant]:
         answer = self._store().claim(request)
         for grant in (*answer.items, *answer.resolve):
-            self._truth.grant(grant.item, grant.token)
+            self._truth.grant(grant.item, grant.attempt, grant.token)
         return (*answer.items, *answer.resolve)
 
     def beat(self, *, lost: bool = False) -> None:
@@ -204,7 +207,7 @@ class Agent:
         if answer.verdict is not ReclaimVerdict.GRANTED or answer.token is None:
             self.leases.pop(item)
             return
-        self._truth.grant(item, answer.token)
+        self._truth.grant(item, lease.attempt, answer.token)
         lease.token = answer.token
         waits = lease.pending
         lease.pending = None

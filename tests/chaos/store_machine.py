@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.store import SqlStore, open_store
-from launchyard.domain.attempt import AttemptState
+from launchyard.domain.attempt import ENDS, AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Fact, Place
 from launchyard.domain.item import ItemState
 from launchyard.domain.reason import Reason
@@ -24,6 +25,7 @@ from tests.chaos.store_agents import Agent, Truth, ViolationError, deliver
 TERMS = StoreSettings(ttl_s=12.0, host_lost_s=40.0, busy_s=0.5)
 STEP_S = 4.0
 HOUR_S = 3600
+RETRIES: Json = {"budgets": {"platform": 2}, "backoff": {"first_s": STEP_S, "cap_s": STEP_S}}
 _AGENTS = st.integers(0, 2)
 _PICK = st.integers(0, 1 << 16)
 _LOST = st.sampled_from([False, False, True])
@@ -42,6 +44,7 @@ class StoreMachine(RuleBasedStateMachine):
         shutil.copy(self.template, self.folder.name)
         self.clock, self.truth = MovableClock(), Truth()
         self.ends: dict[str, str] = {}
+        self.past: dict[str, list[str]] = {}
         self.put: list[str] = []
         self.store = self.open()
         self.store.add_entity(Entity(name="team", kind=EntityKind.TEAM))
@@ -77,6 +80,7 @@ class StoreMachine(RuleBasedStateMachine):
                 submitter="ann",
                 run_id="r",
                 body_digest="b",
+                retry=RETRIES,
             )
         )
         self.put.append(item)
@@ -99,17 +103,20 @@ class StoreMachine(RuleBasedStateMachine):
             scopes = self.scopes[agent]
             self.agents[agent].launch(item, scopes[-1 if shared else 0], lost=lost)
 
-    @rule(agent=_AGENTS, pick=_PICK, ends=st.booleans(), lost=_LOST)
-    def report(self, agent: int, pick: int, ends: bool, lost: bool) -> None:
+    @rule(agent=_AGENTS, pick=_PICK, ends=st.sampled_from(["", "well", "badly"]), lost=_LOST)
+    def report(self, agent: int, pick: int, ends: str, lost: bool) -> None:
         """Report what the target says."""
         item = self.lease_of(agent, pick)
         if item and self.agents[agent].leases[item].started:
             self.agents[agent].report(item, self.fact(agent, item, ends=ends), lost=lost)
 
-    def fact(self, agent: int, item: str, *, ends: bool) -> Fact:
-        """Return that the attempt runs, or has ended."""
+    def fact(self, agent: int, item: str, *, ends: str) -> Fact:
+        """Return that the attempt runs, or how it has ended."""
         place = self.agents[agent].leases[item].place
         found = Place(scope=place.scope, name=place.name, uid=place.name) if place else None
+        if ends == "badly":
+            reason = Reason.SUBMIT_FAILED
+            return Fact(at_ms=1, state=AttemptState.FAILED, reason=reason, place=found)
         if ends:
             return Fact(at_ms=1, state=AttemptState.SUCCEEDED, reason=Reason.COMPLETED, place=found)
         return Fact(at_ms=1, state=AttemptState.RUNNING, place=found)
@@ -147,6 +154,7 @@ class StoreMachine(RuleBasedStateMachine):
             for agent in sorted(awake):
                 self.agents[agent].beat()
             self.store.expire()
+            self.store.ripen()
 
     @rule(agent=_AGENTS, other=_AGENTS, pick=_PICK, shared=st.booleans())
     def pause(self, agent: int, other: int, pick: int, shared: bool) -> None:
@@ -158,7 +166,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.launch(other, pick, shared, lost=False)
         if item in self.agents[agent].leases:
             self.launch(agent, pick, shared, lost=False)
-            self.report(agent, pick, ends=False, lost=False)
+            self.report(agent, pick, ends="", lost=False)
 
     @rule(what=st.sampled_from(["nothing", "nothing", "server", "back", "forth", "sleep"]))
     def disturb(self, what: str) -> None:
@@ -186,6 +194,21 @@ class StoreMachine(RuleBasedStateMachine):
             elif item in self.ends:
                 raise ViolationError(f"{item} came back from {self.ends[item]}")
 
+    @invariant()
+    def history_is_whole(self) -> None:
+        """Every attempt before the present one has its end, once, and keeps it."""
+        for item in self.put:
+            view, told = self.store.item(item), self.store.attempts(item)
+            ends = [f"{one.attempt} {one.attempt_state} {one.reason}" for one in told]
+            if [one.attempt for one in told] != list(range(1, view.attempt)):
+                raise ViolationError(f"{item} is at attempt {view.attempt} after {ends}")
+            if any(one.attempt_state not in ENDS for one in told):
+                raise ViolationError(f"{item} goes on before an end: {ends}")
+            known = self.past.setdefault(item, ends)
+            if ends[: len(known)] != known:
+                raise ViolationError(f"{item}: {known} became {ends}")
+            self.past[item] = ends
+
     def teardown(self) -> None:
         """Let the agents work undisturbed: every item must come to its end."""
         try:
@@ -208,8 +231,9 @@ class StoreMachine(RuleBasedStateMachine):
                     agent.launch(item, self.scopes[number][0])
                 for _ in range(2):
                     if item in agent.leases and agent.leases[item].started:
-                        agent.report(item, self.fact(number, item, ends=True))
+                        agent.report(item, self.fact(number, item, ends="well"))
                 if item in agent.leases and self.store.item(item).state is ItemState.DONE:
                     agent.leases.pop(item)
         self.clock.pass_s(STEP_S)
         self.store.expire()
+        self.store.ripen()
