@@ -53,7 +53,9 @@ class Transport:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._proxies = dict(get_environ_proxies(self.url, no_proxy=None))
         given = (os.environ.get(name) for name in _CA_VARIABLES)
-        self._verify: str | bool = next((path for path in given if path), True)
+        # Without TLS there is nothing to verify, and `requests` would look at the file every time.
+        secure = self.url.startswith("https:")
+        self._verify: str | bool = next((path for path in given if path and secure), True)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []

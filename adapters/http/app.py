@@ -21,8 +21,8 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.items import ItemRoutes
 from launchyard.adapters.http.live import LiveRoutes
 from launchyard.adapters.http.meta import MetaRoutes
-from launchyard.adapters.http.problems import EXPECTED, answer
 from launchyard.adapters.http.order import OrderRoutes
+from launchyard.adapters.http.problems import EXPECTED, answer
 from launchyard.adapters.http.queues import QueueRoutes
 from launchyard.adapters.http.retrying import RetryRoutes
 from launchyard.adapters.http.secrets import SecretRoutes

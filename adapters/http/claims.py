@@ -16,7 +16,7 @@ from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Agents
-from launchyard.adapters.http.wake import Waiter
+from launchyard.adapters.http.wake import QueueKey, Waiter
 from launchyard.adapters.http.work import check_caller, enter
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest
 from launchyard.domain.rights import Action
@@ -162,17 +162,25 @@ class ClaimRoutes:
             self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
         self._settle(waiter, answer)
         if not _says_something(answer):
-            self._waits.stand(waiter)
+            self._waits.pass_on(waiter)
+            self._waits.stand(waiter, filter(partial(self._takes, waiter), waiter.queues))
         return answer
 
-    @staticmethod
-    def _settle(waiter: Waiter, answer: ClaimAnswer) -> None:
+    def _takes(self, waiter: Waiter, queue: QueueKey) -> bool:
+        """Tell whether the store gives the waiter's agent anything of a queue."""
+        try:
+            return self._house.takes(waiter.agent, queue)
+        except StoreError:
+            return True  # there is no such queue now; there may be one later
+
+    def _settle(self, waiter: Waiter, answer: ClaimAnswer) -> None:
         """Keep of the wake-ups only what is left for others.
 
-        A claim that is not full has seen all that there is for it.
+        A claim that is not full has seen all that there is for it; what it refuses is for others.
         """
         if len(answer.items) < waiter.free:
-            waiter.woken_for.clear()
+            woken = waiter.woken_for.items()
+            waiter.woken_for = {q: count for q, count in woken if not self._takes(waiter, q)}
             return
         taken = Counter((grant.entity, grant.queue) for grant in answer.items)
         left = {queue: count - taken[queue] for queue, count in waiter.woken_for.items()}

@@ -40,6 +40,7 @@ class House:
         self.delays = Delays(services, self.waits)
         self._limited: dict[QueueKey, bool] = {}
         self._refusing: dict[str, frozenset[str]] = {}
+        self._resources: dict[QueueKey, str] = {}
         self._reader: Store | None = None
         self._commits = Commits(services.store)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -82,6 +83,7 @@ class House:
     def queue_changed(self, queue: QueueKey) -> None:
         """Forget what was known of a queue, and let waiting claims look at it again."""
         self._limited.pop(queue, None)
+        self._resources.pop(queue, None)
         self.waits.notify_all()
 
     def refusing(self, agent: str, targets: Iterable[str]) -> None:
@@ -92,6 +94,15 @@ class House:
             self._refusing[agent] = now
         if before - now:
             self.waits.notify_agent(agent)
+
+    def takes(self, agent: str, queue: QueueKey) -> bool:
+        """Tell whether an agent is to be woken for a queue: not while it refuses the target."""
+        refused = self._refusing.get(agent)
+        if not refused:
+            return True
+        if queue not in self._resources:
+            self._resources[queue] = self.store.queue(*queue).resource
+        return self._resources[queue] not in refused
 
     def items_changed(self, items: Iterable[str]) -> None:
         """Tell followers."""

@@ -73,10 +73,10 @@ class Waits:
         if older is not None and older is not waiter:
             older.end()
 
-    def stand(self, waiter: Waiter) -> None:
-        """Let *waiter* stand in line for its queues, if it has room for anything."""
+    def stand(self, waiter: Waiter, queues: Iterable[QueueKey]) -> None:
+        """Let *waiter* stand in line for *queues* of its own, if it has room for anything."""
         if waiter.free:
-            for queue in waiter.queues:
+            for queue in queues:
                 self._by_queue.setdefault(queue, {})[waiter] = None
 
     async def wait(self, waiter: Waiter, seconds: float) -> None:

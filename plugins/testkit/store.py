@@ -18,6 +18,7 @@ from launchyard.plugins.testkit.store_retries import (
     RetryContract,
 )
 from launchyard.plugins.testkit.store_secrets import SecretsContract
+from launchyard.plugins.testkit.store_together import TogetherContract
 
 
 class StoreContract(
@@ -35,5 +36,6 @@ class StoreContract(
     DelayContract,
     DeadLetterContract,
     FilesContract,
+    TogetherContract,
 ):
     """Subclass as `TestMyStore` and give it an `opening`."""

@@ -66,6 +66,25 @@ def test_one_item_goes_to_one_of_many(server: RunningServer, queue: str, make_ag
     assert sorted(item for one in waiting for item in one.items()) == sorted(items)
 
 
+def test_who_refuses_a_target_takes_no_wake_up_from_others(
+    server: RunningServer, queue: str, make_agent: Make
+) -> None:
+    """Also when it began to refuse only after it had come first in line."""
+    refuses, takes = make_agent(queue), make_agent(queue)
+    first = begin(server, refuses)
+    refusing = {"local-process": {"reason": "host_guard"}}
+    beat = {"caller": refuses.caller, "leases": [], "standing": {"refusing": refusing}}
+    assert refuses.ask("heartbeat", beat).ok
+    second = begin(server, takes)
+    for _ in range(2):  # the second time the refusing agent is no longer in line
+        began = time.monotonic()
+        item = server.submit("true", queue=queue)
+        assert second.items() == [item]
+        assert time.monotonic() - began < 5
+        second = begin(server, takes)
+    assert not first.done
+
+
 def test_a_newer_claim_ends_the_older(server: RunningServer, queue: str, make_agent: Make) -> None:
     """One in flight per agent: the older one answers empty at once, the newer one waits on."""
     agent = make_agent(queue)

@@ -45,7 +45,7 @@ class Line:
                     waiter.woken_for = {q: n for q, n in left.items() if n > 0}
                 if got.total():
                     return got
-                self.waits.stand(waiter)
+                self.waits.stand(waiter, waiter.queues)
                 await self.waits.wait(waiter, 30)
         finally:
             self.waits.pass_on(waiter)
