@@ -216,13 +216,14 @@ class ItemFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is needed to say why an item waits (`domain.why`)."""
+    """What is needed to say why an item waits (`domain.why`); *held*: its agent has its lease."""
 
     item: ItemView
     queue: Queue
     position: int
     active: int
     agents: Sequence[AgentView]
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

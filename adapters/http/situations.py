@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from launchyard.domain.documents import Json
+from launchyard.domain.exchange import AgentStanding, Refusal
 from launchyard.domain.why import AgentFacts, Situation
 from launchyard.ports.records import Standing
 
@@ -18,7 +21,7 @@ def situation(standing: Standing) -> Situation:
             paused=agent.paused,
             active=agent.active,
             max_jobs=agent.max_jobs,
-            refusal=agent.standing.refusing.get(queue.resource),
+            refusal=shut(agent.standing).get(queue.resource),
             suspended=agent.standing.suspended,
             waiting_builds=agent.standing.waiting_builds,
             waiting_launches=agent.standing.waiting_launches,
@@ -34,7 +37,7 @@ def situation(standing: Standing) -> Situation:
         queue=queue.name,
         position=standing.position,
         cancel=item.cancel,
-        holder=item.agent_name,
+        holder=item.agent_name if standing.held else "",
         paused=queue.paused,
         limit=queue.limit,
         active=standing.active,
@@ -42,6 +45,11 @@ def situation(standing: Standing) -> Situation:
         retries=item.retries,
         agents=agents,
     )
+
+
+def shut(standing: AgentStanding) -> Mapping[str, Refusal]:
+    """Return the targets for which an agent takes nothing at all now."""
+    return {name: refusal for name, refusal in standing.refusing.items() if refusal.most == 0}
 
 
 def _brings_code(spec: Json) -> bool:

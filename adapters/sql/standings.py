@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, select
 
@@ -19,7 +19,9 @@ HEAD = (
     .order_by(items.c.priority, items.c.seq)
     .limit(1)
 )
-_ITEM = select(items.c.queue_n, items.c.priority, items.c.seq).where(items.c.id == bindparam("id"))
+_ITEM = select(items.c.queue_n, items.c.priority, items.c.seq, items.c.holder_n).where(
+    items.c.id == bindparam("id")
+)
 _FIRST, _LATER = 1, 2
 
 
@@ -43,7 +45,7 @@ class SqlStandings(SqlItems):
             line = self._line(view.entity, row["queue_n"])
             place = {name: row[name] for name in ("queue_n", "priority", "seq")}
             position = self._db.number(POSITION, **place) if _in_line(view) else 0
-            return _standing(view, line, position)
+            return replace(_standing(view, line, position), held=row["holder_n"] is not None)
 
     def standings(self, views: Sequence[ItemView]) -> Mapping[str, Standing]:
         lines = dict[tuple[str, str], _Line]()
@@ -54,11 +56,15 @@ class SqlStandings(SqlItems):
                 if key not in lines:
                     n = self._db.rows(_ITEM, id=view.id)[0]["queue_n"]
                     lines[key] = self._line(view.entity, n)
-                # What is at an agent already is little, and its code tells what it waits for.
-                whole = view if _in_line(view) else self._shown(view.id)
-                position = _FIRST if lines[key].head == view.id else _LATER
-                found[view.id] = _standing(whole, lines[key], position if _in_line(view) else 0)
+                found[view.id] = self._of_list(view, lines[key])
         return found
+
+    def _of_list(self, view: ItemView, line: _Line) -> Standing:
+        if _in_line(view):
+            return _standing(view, line, _FIRST if line.head == view.id else _LATER)
+        # What is at an agent already is little, and its code tells what it may wait for.
+        held = self._db.rows(_ITEM, id=view.id)[0]["holder_n"] is not None
+        return replace(_standing(self._shown(view.id), line, 0), held=held)
 
     def _line(self, entity: str, queue_n: int) -> _Line:
         now = self._clock.now_ms()

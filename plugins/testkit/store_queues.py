@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
 from launchyard.domain.priority import Priority, QueueMode
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
@@ -91,6 +92,18 @@ class QueueContract(StoreKit):
         world.store.change_queue("team", "q", QueueChange(template_variables=described))
         grant = world.worker().one()
         assert (grant.item, grant.spec) == (item, {"n": 1, "template_variables": {"n": 7}})
+
+    def test_a_standing_tells_whether_anybody_holds_the_item(self, world: World) -> None:
+        """Who had it last is still named; alone and in a list the same is told."""
+        item = world.put().id
+        worker = world.worker()
+        grant = worker.run(worker.one())
+        assert world.store.standing(item).held
+        worker.release(grant, AttemptState.RUNNING, uid="42")
+        standing = world.store.standing(item)
+        assert (standing.held, standing.item.agent) == (False, worker.caller.agent)
+        listed = world.store.standings(world.store.items(ItemFilter(entity="team")))
+        assert (listed[item].held, listed[item].position) == (False, 0)
 
     def test_lists_of_states_mix_all_that_wait(self, world: World) -> None:
         """Newest first, whatever the priority and whether delayed or not."""
