@@ -280,9 +280,12 @@ def _read_uid(uid: str) -> Started | None:
 
 def _remove_tree(folder: str) -> None:
     """Remove a job's folder, also what the job has closed to itself."""
-    if not Path(folder).is_dir():
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
         return
-    for inside, _, _ in os.walk(folder):
-        with suppress(OSError):
-            Path(inside).chmod(0o700)
-    shutil.rmtree(folder)
+    except PermissionError:
+        for inside, _, _ in os.walk(folder):
+            with suppress(OSError):
+                Path(inside).chmod(0o700)
+        shutil.rmtree(folder)
