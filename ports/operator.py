@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import EntityKind, Role
 from launchyard.ports.again import Again, Timing
+from launchyard.ports.housekeeping import Upkeep
 from launchyard.ports.launch_server import ServerError
 from launchyard.ports.named_secrets import NamedSecrets
 from launchyard.ports.ordering import Ordering
@@ -174,7 +175,7 @@ class OutputView:
     sha256: str
 
 
-class Operator(Again, NamedSecrets, Ordering, Protocol):
+class Operator(Again, NamedSecrets, Ordering, Upkeep, Protocol):
     """What people ask of a server. No exception but `OperatorError` leaves.
 
     Iterators may be dropped at any time. Those that follow something find their way back to a

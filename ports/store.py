@@ -28,6 +28,7 @@ from launchyard.domain.exchange import (
 )
 from launchyard.domain.priority import Priority
 from launchyard.domain.rights import Principal
+from launchyard.ports.housekeeping import Housekeeping
 from launchyard.ports.records import (
     AgentView,
     Entity,
@@ -205,7 +206,7 @@ class Files(Protocol):
     def archive(self, sha256: str) -> FileRecord | None: ...
 
 
-class Store(Retries, Directory, Secrets, Items, Work, Files, Protocol):
+class Store(Retries, Directory, Secrets, Items, Work, Files, Housekeeping, Protocol):
     """All of it. Calls are short and synchronous; one thread calls at a time, save for `reader`."""
 
     def together(self) -> AbstractContextManager[None]:

@@ -14,6 +14,7 @@ from launchyard.adapters.client.transport import STREAM_S, Call, Transport, plac
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import EntityKind
 from launchyard.domain.wire import to_json
+from launchyard.ports.housekeeping import Sweep
 from launchyard.ports.operator import (
     KeyInfo,
     Launch,
@@ -163,6 +164,10 @@ class RestOperator(RestOrdering, AgainCalls):
 
     def pause(self, agent: str, *, paused: bool) -> AgentView:
         return self._ask(agent, "pause" if paused else "resume")
+
+    def sweep(self, *, dry_run: bool) -> Sweep:
+        call = Call(method="POST", path="/gc", body={"dry_run": dry_run}, read_s=STREAM_S)
+        return read(Sweep, self._http.json(call))
 
     def close(self) -> None:
         self._http.close()

@@ -27,6 +27,7 @@ from launchyard.adapters.http.queues import QueueRoutes
 from launchyard.adapters.http.retrying import RetryRoutes
 from launchyard.adapters.http.secrets import SecretRoutes
 from launchyard.adapters.http.services import Services
+from launchyard.adapters.http.sweeping import Sweeper, SweepRoutes
 from launchyard.adapters.http.work import WorkRoutes
 
 
@@ -70,6 +71,7 @@ def endpoints(house: House) -> Sequence[Endpoint]:
         FileRoutes(house),
         ClaimRoutes(house),
         WorkRoutes(house),
+        SweepRoutes(house),
     )
     return [one for topic in topics for one in topic.endpoints()]
 
@@ -95,11 +97,12 @@ class _Plain(Route):
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Look after leases and delayed items while the server runs."""
+    """Look after leases, delayed items and old ones while the server runs."""
     house: House = app.state.house
     keepers = [
         asyncio.create_task(house.expire_for_ever()),
         asyncio.create_task(house.delays.watch_for_ever()),
+        asyncio.create_task(Sweeper(house).watch_for_ever()),
     ]
     try:
         yield

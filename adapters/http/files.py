@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import IO, BinaryIO, Final, cast
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ _OUTPUTS: Final = "/api/v1/items/{item}/outputs"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _PIECE_B: Final = 256 * 1024
 _LONGEST_B: Final = 1024
+_FRESH_MS: Final = 3_600_000
 _LONGEST_PART_B: Final = 255
 
 
@@ -104,14 +106,21 @@ class FileRoutes:
             file = cast("BinaryIO", upload.file)
             await asyncio.to_thread(self._house.services.archives.inspect, file, limits)
             blob = f"archives/{sha256[:2]}/{sha256}"
-            await self._keep(blob, upload.file)
-        record = FileRecord(path=sha256, size_b=upload.size_b, sha256=sha256, blob=blob)
-        self._store.put_archive(record)
+            record = FileRecord(path=sha256, size_b=upload.size_b, sha256=sha256, blob=blob)
+            self._house.arriving[sha256] += 1
+            try:
+                await self._keep(blob, upload.file)
+                self._store.put_archive(record)
+            finally:
+                self._house.arriving[sha256] -= 1
         return answer_value(_shown(record), 201)
 
     async def has_archive(self, request: Request) -> Response:
         self._guard.require_somewhere(request, Action.SUBMIT, Action.WORK)
         record = self._archive(_sha256(request))
+        if self._house.services.clock.now_ms() - record.created_ms > _FRESH_MS:
+            # Whoever asks is about to launch with it: housekeeping counts from here on.
+            self._store.put_archive(replace(record, created_ms=0))
         return Response(headers={"X-Launchyard-Size": str(record.size_b)})
 
     async def archive(self, request: Request) -> Response:

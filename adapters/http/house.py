@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -43,6 +44,8 @@ class House:
         self._resources: dict[QueueKey, str] = {}
         self._reader: Store | None = None
         self._commits = Commits(services.store)
+        self.arriving: Counter[str] = Counter()
+        """Archives under way, by SHA-256: housekeeping leaves these alone."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     async def write(self, change: Callable[[], _T]) -> _T:

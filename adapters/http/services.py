@@ -13,6 +13,7 @@ from launchyard.domain.submission import TargetRules
 from launchyard.ports.archive import Archives
 from launchyard.ports.blobs import Blobs
 from launchyard.ports.clock import Clock
+from launchyard.ports.housekeeping import Retention
 from launchyard.ports.metrics import Metrics
 from launchyard.ports.store import Store
 from launchyard.ports.vault import Vault
@@ -44,6 +45,7 @@ class HttpSettings:
     longest_wait_s: float = 60.0
     heartbeat_s: float = 15.0
     rates: Rates = field(default_factory=Rates)
+    retention: Retention = field(default_factory=Retention)
     log_grace_s: float = 30.0
     """How long a follower waits for the rest of the log after the end of an item."""
 

@@ -277,3 +277,10 @@ class Answers:
     """How each element of a batch was taken, in its order."""
 
     answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepWish:
+    """Whether a sweep only counts."""
+
+    dry_run: bool = False

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,9 +27,8 @@ class FolderBlobs:
         path = self._path(name)
         half = path.with_name(f"{_HALF}{secrets.token_hex(8)}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
-                size = _write(half, file)
+                size = _write_below(half, file)
                 half.replace(path)
             finally:
                 half.unlink(missing_ok=True)
@@ -50,6 +50,7 @@ class FolderBlobs:
         path = self._path(name)
         try:
             path.unlink()
+            self._prune(path.parent)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return
         except OSError as e:
@@ -69,6 +70,13 @@ class FolderBlobs:
             raise BlobError(f"cannot list {self._folder}: {e.strerror or e}") from e
         return sorted(name for name in found if name.startswith(prefix))
 
+    def _prune(self, folder: Path) -> None:
+        """Remove folders that are empty now."""
+        with suppress(OSError):
+            while folder != self._folder:
+                folder.rmdir()
+                folder = folder.parent
+
     def _path(self, name: str) -> Path:
         """Return where *name* is, if it is a name that cannot lead out of the folder."""
         parts = name.split("/")
@@ -76,6 +84,18 @@ class FolderBlobs:
         if odd or not _NAME.fullmatch(name):
             raise BlobError(f"{name!r} is not a blob's name: a-z, 0-9, and / . _ - in between")
         return self._folder / name
+
+
+def _write_below(path: Path, file: BinaryIO) -> int:
+    """Write all of *file*; make the folder, once more if a delete removed it as empty."""
+    for last in (False, True):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            return _write(path, file)
+        except FileNotFoundError:
+            if last:
+                raise
+    raise AssertionError
 
 
 def _write(path: Path, file: BinaryIO) -> int:

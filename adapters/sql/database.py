@@ -145,6 +145,15 @@ class Database:
         except self._dialect.error:
             return  # the failed statement ended the transaction, or never began it
 
+    @contextmanager
+    def unchecked(self) -> Iterator[None]:
+        """Let rows go without a look for others that name them; for use around `write`."""
+        self._dialect.check_names(self._cursor, on=False)
+        try:
+            yield
+        finally:
+            self._dialect.check_names(self._cursor, on=True)
+
     def rows(self, statement: Statement, **values: Any) -> Sequence[Row]:
         """Return all rows that *statement* finds."""
         found: Sequence[Row] = self._execute(statement, values).fetchall()

@@ -80,6 +80,11 @@ class SqliteDialect:
             os.fsync(file.fileno())
 
     @staticmethod
+    def check_names(cursor: Any, *, on: bool) -> None:
+        """Switch the look for rows that name what is deleted; without effect in a transaction."""
+        cursor.execute(f"PRAGMA foreign_keys = {'ON' if on else 'OFF'}")
+
+    @staticmethod
     def is_open(cursor: Any) -> bool:
         """Tell whether a transaction is under way; some errors end it."""
         return bool(cursor.connection.in_transaction)

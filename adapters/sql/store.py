@@ -18,6 +18,7 @@ from launchyard.adapters.sql.part import Base, Shared
 from launchyard.adapters.sql.scan import SqlScan
 from launchyard.adapters.sql.schema import bring_up
 from launchyard.adapters.sql.settings import StoreSettings
+from launchyard.adapters.sql.sweep import SqlSweep
 from launchyard.adapters.sql.tables import meta
 from launchyard.ports.clock import Clock
 from launchyard.ports.records import StoreError, Trouble
@@ -25,7 +26,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlAgain, SqlScan, SqlFiles):
+class SqlStore(SqlAgain, SqlScan, SqlFiles, SqlSweep):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

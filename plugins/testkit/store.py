@@ -5,6 +5,7 @@ from __future__ import annotations
 from launchyard.plugins.testkit.store_directory import DirectoryContract, ItemsContract
 from launchyard.plugins.testkit.store_expiry import ExpiryContract
 from launchyard.plugins.testkit.store_files import FilesContract
+from launchyard.plugins.testkit.store_housekeeping import HousekeepingContract
 from launchyard.plugins.testkit.store_leases import ClaimContract, LeaseContract
 from launchyard.plugins.testkit.store_queues import QueueContract
 from launchyard.plugins.testkit.store_reports import (
@@ -36,6 +37,7 @@ class StoreContract(
     DelayContract,
     DeadLetterContract,
     FilesContract,
+    HousekeepingContract,
     TogetherContract,
 ):
     """Subclass as `TestMyStore` and give it an `opening`."""

@@ -9,6 +9,7 @@ Environments cannot be moved, so one is made in its final place and declared com
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -145,7 +146,12 @@ def _key(interpreter: Interpreter, asked: Wanted, places: tuple[str, ...]) -> st
 
 
 def _complete(folder: Path) -> bool:
-    return (folder / COMPLETE).exists()
+    """Tell whether an environment is there, and note its use, by which housekeeping goes."""
+    try:
+        os.utime(folder / COMPLETE)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _built(key: str, folder: Path, cache: str, log: Log) -> Built:

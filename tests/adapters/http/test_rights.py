@@ -37,6 +37,7 @@ GET    /metrics                                                          yy  yyy
 GET    /api/v1/me                                                        -y  yyyy   yyyy   ---
 GET    /api/v1/entities                                                  -y  yyyy   yyyy   ---
 POST   /api/v1/entities                                                  -y  ----   ----   ---
+POST   /api/v1/gc                                                        -y  ----   ----   ---
 GET    /api/v1/keys                                                      -y  ---y   ---y   ---
 POST   /api/v1/keys                                                      -y  ---y   ---y   ---
 DELETE /api/v1/keys/{id}                                                 -y  ---y   ----   ---
