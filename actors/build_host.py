@@ -32,7 +32,7 @@ from launchyard.actors.messages import (
 from launchyard.actors.role import Crew, Role
 from launchyard.domain.reason import Reason
 from launchyard.domain.spec import ArchiveSource, GitSource, NoSource, Source
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.builder import Builder, BuildError, Built
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import AttemptFiles, ServerError
@@ -102,9 +102,9 @@ class BuildHost:
                     self.crew.check()
                     self.say(Pong(number))
                 case TellNumbers(number):
-                    self.say(Numbers(number, self._parts.metrics.snapshot()))
+                    self.say(Numbers(number, self._parts.metrics.snapshot(), self.crew.views()))
                 case _:
-                    _log.error("a build host does not know %s", message)
+                    events.MESSAGE_UNKNOWN.log(_log, who="a build host", what=message)
 
     def _begin(self, ref: Ref, wish: Build) -> None:
         with self._lock:

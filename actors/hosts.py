@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,7 @@ from launchyard.actors.link import Ears, ProcessLink
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.messages import FromHost, Numbers, Ping, Pong, TellNumbers, ToHost, Unable
 from launchyard.actors.session import Backoff, Session
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.agent_status import ActorView
 from launchyard.ports.metrics import Snapshot
 from launchyard.ports.target import HostSpec
@@ -38,6 +38,7 @@ class _Host:
     backoff: Backoff = field(default_factory=lambda: Backoff(0.1, 10.0))
     numbers: Snapshot = ()
     numbers_at: float = 0.0
+    actors: tuple[ActorView, ...] = ()
     heard_start: int = 0
     unable: bool = False
     came: threading.Event = field(default_factory=threading.Event)
@@ -100,20 +101,11 @@ class Hosts:
         return {n: now - h.numbers_at for n, h in self._hosts.items() if h.numbers_at}
 
     def views(self) -> tuple[ActorView, ...]:
-        """Return the processes for people."""
+        """Ask every process what its actors do; return the processes, and below each its own."""
+        self.numbers()
         with self._lock:
-            return tuple(
-                ActorView(
-                    name=f"{name} host",
-                    process=name,
-                    parent="supervisor",
-                    alive=host.link is not None,
-                    doing=f"process {host.link.pid}" if host.link else "waits for its next start",
-                    restarts=max(0, host.starts - 1),
-                )
-                for name, host in self._hosts.items()
-                if host.starts
-            )
+            started = [host for host in self._hosts.values() if host.starts]
+            return tuple(view for host in started for view in _views(host))
 
     def close(self) -> None:
         """End every process and wait for it."""
@@ -143,8 +135,9 @@ class Hosts:
                     if host.unable:
                         host.unable = False
                         self._session.board.clear(f"{host.spec.name} host")
-                case Numbers(_, snapshot):
+                case Numbers(_, snapshot, actors):
                     host.numbers, host.numbers_at = snapshot, host.heard_at
+                    host.actors = actors
                     host.heard_start = host.starts
                     host.came.set()
                 case Unable(text):
@@ -162,9 +155,9 @@ class Hosts:
         with self._lock:
             if self._closed:
                 return
-            host.link = None
+            host.link, host.actors = None, ()
             reason = "hang" if self._is_silent(host) else "exit"
-        _log.warning("the %s host ended (%s) and is replaced", name, how)
+        events.HOST_REPLACED.log(_log, host=name, how=how)
         self._session.metrics.gauge(families.CHILDREN, 0, {"role": name})
         self._session.metrics.count(families.CHILD_RESTARTS, {"role": name, "reason": reason})
         again = partial(self._again, host)
@@ -185,7 +178,7 @@ class Hosts:
             if link is None or self._closed:
                 return
             if self._is_silent(host):
-                _log.warning("the %s host does not answer and is ended", host.spec.name)
+                events.HOST_SILENT.log(_log, host=host.spec.name)
                 link.kill()
                 return
             self._number += 1
@@ -195,3 +188,18 @@ class Hosts:
 
     def _is_silent(self, host: _Host) -> bool:
         return self._session.clock.boottime() - host.heard_at > _STUCK_S
+
+
+def _views(host: _Host) -> Iterator[ActorView]:
+    name = host.spec.name
+    top = f"{name} host"
+    yield ActorView(
+        name=top,
+        process=name,
+        parent="supervisor",
+        alive=host.link is not None,
+        doing=f"process {host.link.pid}" if host.link else "waits for its next start",
+        restarts=max(0, host.starts - 1),
+    )
+    for actor in host.actors:
+        yield replace(actor, process=name, parent=actor.parent or top)

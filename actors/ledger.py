@@ -27,6 +27,10 @@ class Ledger:
         self._known: dict[Ref, _Known] = {}
         self._refs: dict[Handle, Ref] = {}
 
+    def __len__(self) -> int:
+        """Return how many attempts have a handle."""
+        return len(self._refs)
+
     def begin(self, ref: Ref) -> bool:
         """Note that a submit begins; false while another one of the same attempt is under way."""
         with self._lock:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from launchyard.domain.naming import Owner
 from launchyard.domain.reason import Reason
+from launchyard.ports.agent_status import ActorView
 from launchyard.ports.builder import Built
 from launchyard.ports.metrics import Snapshot
 from launchyard.ports.runner import Handle, Launch, Observation
@@ -114,7 +115,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class TellNumbers:
-    """Send your metrics."""
+    """Send your metrics, and say what your actors do."""
 
     number: int
 
@@ -229,10 +230,11 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A host's metrics."""
+    """A host's metrics, and what its actors do."""
 
     number: int
     snapshot: Snapshot
+    actors: tuple[ActorView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ from launchyard.actors.role import Crew
 from launchyard.actors.shipper import LogShipper
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.reason import Reason
-from launchyard.ports import families
+from launchyard.ports import events, families
+from launchyard.ports.agent_status import ActorView
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import AttemptFiles
 from launchyard.ports.metrics import Metrics
@@ -78,6 +79,7 @@ class RunHost:
         self._launches = [Mailbox[Submit | Find | Watch]() for _ in range(parts.launchers)]
         self._cancels = Mailbox[Cancel]()
         self._sweeps = Mailbox[Remove | ListStrays]()
+        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def start(self) -> RunHost:
         """Start every actor and thread; return this host."""
@@ -89,7 +91,7 @@ class RunHost:
             "canceller", self._cancels, lambda: Canceller.start(self._cancels, self, runner)
         )
         self.crew.hire("sweeper", self._sweeps, lambda: Sweeper.start(self._sweeps, self, runner))
-        threading.Thread(target=self._watch, name="watcher", daemon=True).start()
+        self._watcher.start()
         return self
 
     def handle(self, messages: Sequence[ToHost]) -> None:
@@ -116,11 +118,30 @@ class RunHost:
                 self.crew.check()
                 self.say(Pong(number))
             case TellNumbers(number):
-                self.say(Numbers(number, self._parts.metrics.snapshot()))
+                self.say(Numbers(number, self._parts.metrics.snapshot(), self._views()))
             case Flush(number):
                 threading.Thread(target=self._flush, args=(number,), daemon=True).start()
             case _:
-                _log.error("a run host does not know %s", message)
+                events.MESSAGE_UNKNOWN.log(_log, who="a run host", what=message)
+
+    def _views(self) -> tuple[ActorView, ...]:
+        """Return what each actor does, and the two threads that are no actors."""
+        watched, followed = len(self.ledger), len(self.shipper)
+        return (
+            *self.crew.views(),
+            ActorView(
+                name="watcher",
+                process="run",
+                alive=self._watcher.is_alive(),
+                doing=f"watches {watched}" if watched else "",
+            ),
+            ActorView(
+                name="log shipper",
+                process="run",
+                alive=self.shipper.lives,
+                doing=f"follows {followed} logs" if followed else "",
+            ),
+        )
 
     @property
     def say(self) -> Callable[..., None]:

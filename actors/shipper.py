@@ -11,7 +11,7 @@ from typing import Final
 
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.messages import Ref
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
 from launchyard.ports.metrics import Metrics
@@ -66,6 +66,15 @@ class LogShipper:
         """Begin to ship."""
         self._thread.start()
 
+    @property
+    def lives(self) -> bool:
+        """Tell whether its thread runs."""
+        return self._thread.is_alive()
+
+    def __len__(self) -> int:
+        """Return how many logs are followed."""
+        return len(self._shipments)
+
     def follow(self, ref: Ref, handle: Handle, cursors: Mapping[str, int]) -> None:
         """Ship what *handle* writes from *cursors* on; following again changes nothing."""
         with self._changed:
@@ -113,7 +122,7 @@ class LogShipper:
             try:
                 self._ship_sources(shipment)
             except (ServerError, RunnerError) as e:
-                _log.warning("the log of %s is not shipped to its end: %s", shipment.ref.item, e)
+                events.LOG_CUT.log(_log, item=shipment.ref.item, error=e)
             finally:
                 with self._changed:
                     shipment.busy = False

@@ -45,6 +45,20 @@ def test_an_item_is_run_reported_and_forgotten(bench: Bench, server: ScriptedSer
     journal.close()
 
 
+def test_the_actors_of_a_worker_process_are_told_too(bench: Bench, server: ScriptedServer) -> None:
+    """Each hangs under its process and says what it does, however the process is called."""
+    server.enqueue("a", "/bin/sleep", "60")
+    with bench.running() as running:
+        told = lambda: {v.name: v for v in running.agent.view.status().actors}  # noqa: E731
+        until(lambda: "watcher" in told() and told()["watcher"].doing == "watches 1", "the watch")
+        under = {v.name: v for v in told().values() if v.parent == "local-process host"}
+        assert {"launcher-0", "canceller", "watcher", "log shipper"} <= under.keys()
+        assert all(v.alive and v.process == "local-process" for v in under.values())
+        assert under["log shipper"].doing == "follows 1 logs"
+        server.cancel("a")
+        server.wait_end("a")
+
+
 def test_many_items_keep_to_max_jobs(bench: Bench, server: ScriptedServer) -> None:
     """No slot is lost, and none is used twice: each job counts those that run with it."""
     here = bench.folder / "here"
