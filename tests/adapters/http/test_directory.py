@@ -102,7 +102,8 @@ def test_a_queue_s_life(server: RunningServer, queue: str) -> None:
     """Made, shown with counts, changed in parts, deleted when empty."""
     path = f"/entities/team/queues/{queue}"
     shown = server.call("GET", path)
-    assert shown["counts"] == {"waiting": 0, "active": 0, "done": 0, "oldest_waiting_ms": None}
+    counts = {"waiting": 0, "active": 0, "done": 0, "delayed": 0, "dead": 0}
+    assert shown["counts"] == counts | {"oldest_waiting_ms": None}
     changed = server.call("PATCH", path, json={"limit": 3, "paused": True, "overridable": ["env"]})
     assert (changed["limit"], changed["paused"], changed["overridable"]) == (3, True, ["env"])
     assert server.call("PATCH", path, json={"no_limit": True})["limit"] is None

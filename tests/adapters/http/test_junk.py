@@ -47,7 +47,7 @@ def parts(server: RunningServer) -> dict[str, str]:
     server.make_queue(queue="junk")
     agent = FakeAgent.start(server, "junk", ("junk",))
     item = server.submit("true", queue="junk")
-    return {"entity": "team", "queue": "junk", "agent": agent.id, "item": item}
+    return {"entity": "team", "queue": "junk", "agent": agent.id, "item": item, "secret": "s"}
 
 
 @given(st.sampled_from(TAKING), VALUES, st.booleans())
