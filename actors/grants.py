@@ -263,7 +263,9 @@ class Grants:
             return
         desk.table.put(replace(row, stale=True))
         caller = desk.session.caller
-        ask = Reclaim(caller=caller, item=row.item, attempt=row.attempt, place=row.place)
+        ask = Reclaim(
+            caller=caller, item=row.item, attempt=row.attempt, place=row.place, token=row.token
+        )
         desk.later(partial(desk.kit.reconciler.put, AskBack(ask)))
 
     def _superseded(self, row: Attempt) -> None:

@@ -259,6 +259,7 @@ class Reclaim:
     item: str
     attempt: int
     place: Place | None
+    token: Token | None = None
 
 
 class ReclaimVerdict(StrEnum):

@@ -86,11 +86,21 @@ def judge_reclaim(record: Record, reclaim: Reclaim) -> ReclaimVerdict:
         return ReclaimVerdict.SUPERSEDED
     if record.holder not in {"", reclaim.caller.agent}:
         return ReclaimVerdict.SUPERSEDED
-    if record.item_state is ItemState.QUEUED:
+    if record.item_state is ItemState.QUEUED and not launched_since(record, reclaim):
         return ReclaimVerdict.SUPERSEDED
     if record.place and reclaim.place and not same_place(record.place, reclaim.place):
         return ReclaimVerdict.SUPERSEDED
     return ReclaimVerdict.GRANTED
+
+
+def launched_since(record: Record, reclaim: Reclaim) -> bool:
+    """Tell whether the attempt was launched in a time that a restore has made undone.
+
+    Then its holder shows a token of an earlier epoch, and a place that the server has not heard of.
+    """
+    shown = reclaim.token
+    before = shown is not None and shown.epoch < record.token.epoch
+    return before and reclaim.place is not None and record.place is None
 
 
 def furthest(record: Record, report: Report) -> AttemptState:

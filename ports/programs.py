@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from launchyard.ports.housekeeping import Gone, Retention
+
 if TYPE_CHECKING:
     # Each program loads its own part: `launchyard --help` needs none of these.
     from launchyard.domain.config.check import Checked
@@ -46,6 +48,7 @@ class ServerStart:
     log_format: str = "console"
     log_level: str = "info"
     rate_per_s: float | None = None
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,19 @@ class AgentStart:
     operations_port: int | None = None
     rebuild_journal: bool = False
     reload: Callable[[], AgentConfig] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What a backup has in it, or what a restore brought back. `epoch` is a restore's new one."""
+
+    file: str
+    installation: str
+    created_ms: int
+    items: int
+    blobs: int
+    size_b: int
+    epoch: int = 0
 
 
 class Running(Protocol):
@@ -104,6 +120,30 @@ class Programs(Protocol):
 
         Raises:
             ProgramError: it could not start.
+        """
+        ...
+
+    def back_up(self, file: str, state_dir: str, database: str) -> Backup:
+        """Write all that the server of a state folder keeps to *file*, also while it runs.
+
+        Raises:
+            ProgramError: it could not; *file* is as it was.
+        """
+        ...
+
+    def restore(self, file: str, state_dir: str) -> Backup:
+        """Make a state folder of a backup; every token of before is stale from then on.
+
+        Raises:
+            ProgramError: the backup is damaged, or of a newer release, or the folder is in use.
+        """
+        ...
+
+    def tidy(self, state_dir: str, *, dry_run: bool) -> Sequence[Gone]:
+        """Take away what an agent's state folder has kept for too long, or only count it.
+
+        Raises:
+            ProgramError: the folder cannot be read.
         """
         ...
 

@@ -1,17 +1,33 @@
-"""`server`: be a server."""
+"""`server`: be a server, and its backups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
+from launchyard.adapters.cli.backup import backup, restore
 from launchyard.adapters.cli.session import Session
+from launchyard.ports.housekeeping import Retention
 from launchyard.ports.programs import ServerStart
 
 
-@click.command()
+def _kept(kind: str, usual_d: int, what: str) -> Callable[..., Any]:
+    """Return the option that says how long *kind* is kept."""
+    option: Callable[..., Any] = click.option(
+        f"--retain-{kind}",
+        type=click.FloatRange(0),
+        default=float(usual_d),
+        envvar=f"LAUNCHYARD_SERVER_RETAIN_{kind.upper()}",
+        show_envvar=True,
+        metavar="DAYS",
+        help=f"{what}; {usual_d} days, 0 is for ever.",
+    )
+    return option
+
+
+@click.group(invoke_without_command=True)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -92,7 +108,19 @@ from launchyard.ports.programs import ServerStart
     metavar="PER_SECOND",
     help="Requests that one key may make a second; 200, 0 is no limit.",
 )
-@click.pass_obj
-def server(session: Session, /, *, host_names: Sequence[str], **given: Any) -> int:
+@_kept("items", 90, "Items with their logs and outputs, from their end")
+@_kept("archives", 30, "Code archives that no item names, from their last launch")
+@_kept("agents", 30, "Agents that no item names, from when they were last heard of")
+@click.pass_context
+def server(context: click.Context, /, *, host_names: Sequence[str], **given: Any) -> int:
     """Be a server until Ctrl-C or SIGTERM: queues, items, logs and keys over HTTP."""
-    return session.programs.run_server(ServerStart(host_names=tuple(host_names), **given))
+    if context.invoked_subcommand is not None:
+        return 0
+    days = {f"{kind}_d": given.pop(f"retain_{kind}") for kind in ("items", "archives", "agents")}
+    start = ServerStart(host_names=tuple(host_names), retention=Retention(**days), **given)
+    session: Session = context.obj
+    return session.programs.run_server(start)
+
+
+server.add_command(backup)
+server.add_command(restore)

@@ -104,7 +104,10 @@ class SqlAgents(Retries):
             raise StoreError(
                 f"there is no agent {caller.agent!r}; say hello first", Trouble.NOT_FOUND
             )
-        if row["epoch"] != caller.epoch:
+        if self._base.restore_epoch and row["epoch"] < caller.epoch:
+            # Epochs are this database's own: it is a restored one, and has lost the agent's start.
+            self._db.run(SET_AGENT, b_n=row["n"], epoch=caller.epoch)
+        elif row["epoch"] != caller.epoch:
             raise StoreError(
                 f"agent {caller.agent!r} was started again, or has ended: epoch {caller.epoch}"
                 f" is over, the present one is {row['epoch']}",

@@ -11,7 +11,7 @@ from launchyard.adapters.sql.agents import SET_AGENT
 from launchyard.adapters.sql.beats import SqlBeats
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.rows import record, times
-from launchyard.adapters.sql.tables import agents, items
+from launchyard.adapters.sql.tables import agents, items, queues
 from launchyard.domain.attempt import ENDS, AttemptState, take
 from launchyard.domain.exchange import (
     Answer,
@@ -36,6 +36,7 @@ from launchyard.domain.reports import (
     judge_launching,
     judge_reclaim,
     judge_report,
+    launched_since,
     same_place,
 )
 from launchyard.ports.records import StoreError, Trouble
@@ -45,6 +46,7 @@ ITEM = (
     .outerjoin(agents, agents.c.n == items.c.holder_n)
     .where(items.c.id == bindparam("id"))
 )
+_CONFIG = select(queues.c.config_n).where(queues.c.n == bindparam("n"))
 _STALE = Answer(verdict=Verdict.STALE)
 
 
@@ -166,12 +168,29 @@ class SqlReports(SqlBeats):
             verdict = judge_reclaim(known, reclaim)
             if verdict is not ReclaimVerdict.GRANTED:
                 return ReclaimAnswer(verdict=verdict)
+            if reclaim.place and launched_since(known, reclaim):
+                self._launched_since(row, reclaim.place)
             changed = self._hand_over(row, agent["n"])
             if agent["lease_until_ms"] is None:
                 until = self._lease_until(self._clock.now_ms())
                 self._db.run(SET_AGENT, b_n=agent["n"], lease_until_ms=until)
             token = Token(changed["token_epoch"], changed["token_counter"])
             return ReclaimAnswer(verdict=verdict, token=token, seq=known.seq)
+
+    def _launched_since(self, row: Row, place: Place) -> None:
+        """Take over a launch that a restore has made undone."""
+        state = ItemState.LAUNCHED if place.uid else ItemState.LAUNCHING
+        self._set(
+            row["seq"],
+            state=state.value,
+            attempt_state=AttemptState.SUBMITTING.value,
+            times=times(row, (state.value, self._clock.now_ms())),
+            config_n=row["config_n"] or self._db.number(_CONFIG, n=row["queue_n"]),
+            not_before_ms=None,
+            place_scope=place.scope,
+            place_name=place.name,
+            place_uid=place.uid,
+        )
 
     def release(self, caller: Caller, batch: Sequence[Release]) -> Sequence[Answer]:
         with self._write():

@@ -18,6 +18,7 @@ from launchyard.adapters.sql.part import Base, Shared
 from launchyard.adapters.sql.scan import SqlScan
 from launchyard.adapters.sql.schema import bring_up
 from launchyard.adapters.sql.settings import StoreSettings
+from launchyard.adapters.sql.snapshot import settle
 from launchyard.adapters.sql.sweep import SqlSweep
 from launchyard.adapters.sql.tables import meta
 from launchyard.ports.clock import Clock
@@ -74,6 +75,7 @@ def open_store(
     try:
         bring_up(blank.database)
         blank.database.make_room()
+        settle(blank.database, clock.now_ms() + round(settings.ttl_s * 1000))
         return kind(_known(blank), dialect)
     except BaseException:
         blank.database.close()

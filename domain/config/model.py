@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from launchyard.domain.config.layers import DEFAULT, Origin, Setting
+from launchyard.domain.config.retention import RetentionConfig
 from launchyard.domain.config.schema import Block, Kind
 from launchyard.domain.documents import Json, Path
 
@@ -135,6 +136,7 @@ class AgentConfig:
     plugins: PluginsConfig
     host_guard: HostGuardConfig
     webhook: WebhookConfig
+    retention: RetentionConfig
     targets: Mapping[str, Mapping[str, Json]]
     origins: Mapping[Path, Origin]
 
@@ -151,6 +153,7 @@ _MODELS: Final[dict[str, type[Any]]] = {
     "plugins": PluginsConfig,
     "host_guard": HostGuardConfig,
     "webhook": WebhookConfig,
+    "retention": RetentionConfig,
 }
 
 

@@ -46,6 +46,7 @@ from launchyard.bootstrap.policy import (
     plugin_rules,
     required,
 )
+from launchyard.bootstrap.tidying import tidied
 from launchyard.domain.admission import Limits
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
@@ -96,7 +97,11 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
         return _fail(f"the log {options.log_file} cannot be written: {e.strerror}", _BROKEN)
     name = config.name or socket.gethostname()
     try:
-        with StateFolder(config.state_dir or default_state(name), options.folder_wait_s) as folder:
+        place = config.state_dir or default_state(name)
+        with (
+            StateFolder(place, options.folder_wait_s) as folder,
+            tidied(folder.path, config.retention.venvs_s),
+        ):
             return _in_folder(config, options, folder)
     except FolderError as e:
         return _fail(str(e), _BUSY)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from launchyard.ports.programs import (
     AgentStart,
+    Backup,
     ConfigRequest,
     ProgramError,
     ServerStart,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from launchyard.domain.review import Review, Reviewed
     from launchyard.plugins.manager import Plugins
     from launchyard.ports.archive import Contents
+    from launchyard.ports.housekeeping import Gone
     from launchyard.ports.operator import Operator
     from launchyard.ports.plugins import PluginView
 
@@ -60,8 +62,24 @@ class LocalPrograms:
                 log_format=start.log_format,
                 log_level=start.log_level,
                 rate_per_s=start.rate_per_s,
+                retention=start.retention,
             )
         )
+
+    def back_up(self, file: str, state_dir: str, database: str) -> Backup:
+        from launchyard.bootstrap.backup import back_up
+
+        return back_up(file, state_dir, database)
+
+    def restore(self, file: str, state_dir: str) -> Backup:
+        from launchyard.bootstrap.backup import restore
+
+        return restore(file, state_dir)
+
+    def tidy(self, state_dir: str, *, dry_run: bool) -> Sequence[Gone]:
+        from launchyard.bootstrap.tidying import tidy_of
+
+        return tidy_of(self.check_config(ConfigRequest()).config, state_dir, dry_run=dry_run)
 
     def run_agent(self, start: AgentStart) -> int:
         from launchyard.bootstrap.agent import AgentOptions, run_agent

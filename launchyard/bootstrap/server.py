@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,6 +46,7 @@ from launchyard.ports.families import (
     PROCESS_STATES,
     SERVER_FAMILIES,
 )
+from launchyard.ports.housekeeping import Retention
 from launchyard.ports.programs import ProgramError
 from launchyard.ports.records import KeyRecord, StoreError
 from launchyard.ports.store import Store
@@ -55,7 +56,7 @@ EXIT_FAILED: Final = 1
 EXIT_PORT_TAKEN: Final = 6
 ADMIN: Final = "admin"
 _LOG: Final = logging.getLogger("launchyard.server")
-_DATABASE: Final = "launchyard.db"
+DATABASE: Final = "launchyard.db"
 SECRETS_KEY: Final = "LAUNCHYARD_SERVER_SECRETS_KEY"
 _SECRETS_KEYS: Final = "secrets.keys"
 
@@ -79,6 +80,7 @@ class ServerOptions:
     log_format: str = "console"
     log_level: str = "info"
     rate_per_s: float | None = None
+    retention: Retention = field(default_factory=Retention)
 
 
 def run_server(options: ServerOptions) -> int:
@@ -158,9 +160,14 @@ def _listen(options: ServerOptions) -> socket.socket:
         raise ProgramError(str(error), code=EXIT_PORT_TAKEN, remedy=remedy) from error
 
 
-def _state_folder(options: ServerOptions) -> Path:
+def server_folder(state_dir: str) -> Path:
+    """Return where a server keeps its state; nothing says the usual place."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    state = Path(options.state_dir or Path(base, "launchyard", "server")).expanduser().absolute()
+    return Path(state_dir or Path(base, "launchyard", "server")).expanduser().absolute()
+
+
+def _state_folder(options: ServerOptions) -> Path:
+    state = server_folder(options.state_dir)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         (state / "uploads").mkdir(mode=0o700, exist_ok=True)
@@ -188,7 +195,7 @@ def _open(options: ServerOptions, state: Path) -> Store:
     settings = StoreSettings()
     if options.lease_ttl_s is not None:
         settings = replace(settings, ttl_s=options.lease_ttl_s)
-    url = options.database or f"sqlite:///{state / _DATABASE}"
+    url = options.database or f"sqlite:///{state / DATABASE}"
     return open_store(url, SystemClock(), settings)
 
 
@@ -218,6 +225,7 @@ def _services(options: ServerOptions, state: Path, store: Store) -> Services:
             hosts=(options.host, *options.host_names),
             any_address=not _is_loopback(options.host),
             rates=_rates(options.rate_per_s),
+            retention=options.retention,
         ),
         read_text=read,
         render=exposition.render,
