@@ -33,6 +33,7 @@ from launchyard.actors.status import StatusDesk
 from launchyard.actors.supervisor import Supervisor
 from launchyard.actors.table import Vault
 from launchyard.domain.exchange import AgentHello
+from launchyard.ports import events
 from launchyard.ports.clock import Clock
 from launchyard.ports.families import ACTOR_FAILURES
 from launchyard.ports.journal import Journal
@@ -243,7 +244,7 @@ class Agent:
         elif number == Signals.SIGHUP:
             self._reload()
         elif number == Signals.SIGUSR1:
-            _log.warning("%s", self.dump())
+            events.STACKS.log(_log, what=self.dump())
         return None
 
     def _on_stop(self, number: Signals) -> tuple[int, str] | None:
@@ -260,7 +261,7 @@ class Agent:
 
     def _reload(self) -> None:
         if self._parts.reload is None:
-            _log.info("there is no configuration file to read again")
+            events.CONFIG_ABSENT.log(_log)
             return
         try:
             self._kit.rules = self._parts.reload()

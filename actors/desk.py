@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from launchyard.actors.circuits import Circuits
 from launchyard.actors.counting import count
 from launchyard.actors.facts import Due, SupervisorFact
 from launchyard.actors.hosts import Hosts
@@ -21,6 +22,7 @@ from launchyard.actors.table import Table, Vault, name_of, ref_of
 from launchyard.domain.admission import Limits
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, Wish, after, wish
+from launchyard.domain.circuit import CircuitRules
 from launchyard.domain.exchange import Fact, Launching, Place
 from launchyard.domain.naming import Owner, digest, labels
 from launchyard.domain.reason import Reason
@@ -45,6 +47,7 @@ class Rules:
     host_bound_on_exit: str = "leave"
     drain_timeout_s: float = 600.0
     orphans_every_s: float = 300.0
+    circuit: CircuitRules = field(default_factory=CircuitRules)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +79,9 @@ class Desk:
         self.kit = kit
         self.session = kit.session
         self.table = Table(kit.session.leases, kit.vault)
+        self.circuits = Circuits(
+            kit.session, tuple(kit.targets), lambda what: kit.inbox.put(Due(what))
+        )
         self.adopting: set[Ref] = set()
         """What runs since before this start, or another's, and was not looked at by us yet."""
 
@@ -90,9 +96,10 @@ class Desk:
             if taken.row != row:
                 self.table.put(taken.row)
             return taken.row
-        known = self.table.tell(taken.row, taken.news)
+        news = self.circuits.hear(row, taken.row, taken.news, self.kit.rules.circuit)
+        known = self.table.tell(taken.row, news)
         count(self.session.metrics, row, known)
-        self._tell(known, taken.news)
+        self._tell(known, news)
         if known.running_ms and not row.running_ms and not known.ended:
             self.set_run_alarm(known)
         return known

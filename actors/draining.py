@@ -21,6 +21,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, release
 from launchyard.domain.exchange import Fact, Verdict
 from launchyard.domain.reason import Reason
+from launchyard.ports import events
 
 _log = logging.getLogger(__name__)
 DRAIN: Final = "drain:"
@@ -68,7 +69,7 @@ class Draining:
     def stop(self, fact: Stop) -> None:
         """Begin to end, or end in another way than before."""
         desk = self._desk
-        _log.info("the agent ends (%s%s)", fact.mode.value, f", asked by {fact.by}" * bool(fact.by))
+        events.AGENT_ENDS.log(_log, mode=fact.mode.value, by=fact.by or "itself")
         changed, self._mode = fact.mode is not self._mode, fact.mode
         if not self.begun:
             self._grants.taking = False
@@ -183,7 +184,7 @@ class Draining:
         this is their end: a preemption, which is no fault of theirs and which a queue may retry.
         """
         rows = self._waiting()
-        _log.warning("drain_timeout has passed; %d jobs of this host are stopped", len(rows))
+        events.DRAIN_PREEMPTS.log(_log, jobs=len(rows))
         for row in rows:
             self._stop(row, Reason.PREEMPTED)
         return STOP_S + max(map(self._desk.grace_s, rows))

@@ -29,7 +29,7 @@ from launchyard.domain.exchange import (
 )
 from launchyard.domain.item import ItemState
 from launchyard.domain.reason import Reason
-from launchyard.ports import families
+from launchyard.ports import events, families
 
 _log = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ class Grants:
         desk.table.put(row)
         desk.resume(row)
         if grant.state is ItemState.QUEUED:
-            _log.error("the server leased %s although it waits in its queue", row.item)
+            events.LEASE_ODD.log(_log, item=row.item)
 
     def _refused(self, row: Attempt, shown: LeaseRef) -> None:
         if shown.token != row.token:

@@ -30,6 +30,7 @@ from launchyard.actors.role import Role
 from launchyard.actors.shipper import LogShipper
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.reason import Reason
+from launchyard.ports import events
 from launchyard.ports.runner import Handle, Observation, Runner, RunnerError
 from launchyard.ports.runner import Watch as TargetWatch
 
@@ -83,7 +84,7 @@ class Launcher(_Hand):
                 case Watch(ref, handle, cursors):
                     self._adopt(ref, handle, dict(cursors))
                 case _:
-                    _log.error("a launcher does not know %s", letter)
+                    events.MESSAGE_UNKNOWN.log(_log, who="a launcher", what=letter)
 
     def _submit(self, wish: Submit) -> None:
         ref, ledger = wish.ref, self.host.ledger
@@ -147,7 +148,7 @@ class Launcher(_Hand):
         try:
             seen = self.runner.observe(handle)
         except RunnerError as e:
-            _log.warning("%s cannot be looked at now: %s", handle.name, e)
+            events.TARGET_SILENT.log(_log, name=handle.name, error=e)
             seen = None
         self.host.shipper.follow(ref, handle, cursors)
         if seen is not None:
@@ -171,7 +172,7 @@ class Canceller(_Hand):
                 self.runner.cancel(handle, letter.grace_s, letter.reason)
                 reach("cancel.after_call")
             except RunnerError as e:
-                _log.warning("%s cannot be cancelled now: %s", handle.name, e)
+                events.CANCEL_FAILED.log(_log, name=handle.name, error=e)
 
 
 class Sweeper(_Hand):
@@ -190,7 +191,7 @@ class Sweeper(_Hand):
                 self.runner.remove(letter.handle)
                 reach("remove.after_call")
             except RunnerError as e:
-                _log.warning("%s cannot be removed: %s", letter.handle.name, e)
+                events.REMOVE_FAILED.log(_log, name=letter.handle.name, error=e)
             gone.append(Removed(letter.ref))
         if gone:
             self.host.say(*gone)
@@ -205,6 +206,6 @@ class Sweeper(_Hand):
                 if self.host.ledger.ref_of(one.handle) is None
             )
         except RunnerError as e:
-            _log.warning("the target cannot be looked through now: %s", e)
+            events.SWEEP_FAILED.log(_log, error=e)
             return
         self.host.say(StraysHere(strays))

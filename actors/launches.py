@@ -12,11 +12,18 @@ from launchyard.actors.messages import Build, BuildDone, BuildFailed, Ref, Submi
 from launchyard.actors.table import ref_of
 from launchyard.domain.admission import free_builds, free_launches, usage
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.attempts import Attempt, Product, fenced, release, without_handle
+from launchyard.domain.attempts import (
+    Attempt,
+    Product,
+    fenced,
+    is_building,
+    release,
+    without_handle,
+)
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.exchange import Answer, Fact, Launching, Verdict
 from launchyard.domain.reason import Reason
-from launchyard.ports import families
+from launchyard.ports import events, families
 
 S = AttemptState
 _log = logging.getLogger(__name__)
@@ -49,10 +56,13 @@ class Launches:
             row = desk.table.rows[item]
             if row.stale or row.asked:
                 continue
+            if not is_building(row) and desk.circuits.holds(row):
+                self._give_back(row)
+                continue
             if desk.kit.reviews.needs(row):
                 desk.kit.reviews.ask(row)
                 continue
-            if row.state is S.BUILDING and row.product is None:
+            if is_building(row):
                 self._build(row)
                 continue
             needs_build = self._plan(row)
@@ -91,8 +101,7 @@ class Launches:
         if word is None:
             desk.end(row, S.FAILED, Reason.SPEC_INVALID, fact.problem)
         elif word.unable and row.place is None:
-            desk.table.early.pop(row.item, None)
-            desk.table.step.releases.append(release(row))
+            self._give_back(row)
             desk.later(desk.kit.look)
         elif word.rejection is not None:
             desk.end(row, end, Reason.REVIEW_REJECTED, word.text)
@@ -148,7 +157,7 @@ class Launches:
             else:
                 self._alarm(ref, 1.0)
         elif row.has_handle:
-            _log.info("%s is on its target already: %s", row.item, message.detail)
+            events.JOB_THERE.log(_log, item=row.item, detail=message.detail)
         elif message.retry and self._again(ref):
             desk.session.board.put(f"submit of {row.item}", message.detail)
         else:
@@ -195,6 +204,11 @@ class Launches:
             elif row.place is not None and not row.has_handle:
                 self._desk.resync(row)
 
+    def _give_back(self, row: Attempt) -> None:
+        """Put a row that is on no target back to its item's place in line."""
+        self._desk.table.early.pop(row.item, None)
+        self._desk.table.step.releases.append(release(row))
+
     def _plan(self, row: Attempt) -> bool | None:
         """Plan the row; tell whether it needs a build, or None when it has failed."""
         desk = self._desk
@@ -203,7 +217,7 @@ class Launches:
         except DocumentError as e:
             desk.end(row, S.FAILED, Reason.SPEC_INVALID, str(e))
         except Exception as e:  # noqa: BLE001 - a plugin's planner may raise anything
-            _log.exception("planning %s failed", row.item)
+            events.PLAN_FAILED.caught(_log, item=row.item)
             desk.end(row, S.FAILED, Reason.AGENT_ERROR, f"planning failed: {e!r}")
         return None
 

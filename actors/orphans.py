@@ -11,7 +11,7 @@ from typing import Final
 from launchyard.actors.desk import Desk
 from launchyard.actors.facts import Due
 from launchyard.actors.messages import ListStrays, Ref, Stray, StraysHere
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.agent_status import OrphanView
 from launchyard.ports.runner import Handle
 
@@ -61,10 +61,13 @@ class Orphans:
             self._desk.session.metrics.count(
                 families.ORPHANS_FOUND, {"target": host, "action": "ignored"}
             )
-            _log.warning(
-                "orphan: %s on %s (%s) says it is attempt %s of %s, which nobody knows; it is left",
-                *(handle.name, handle.scope, one.observation.state.value),
-                *(one.owner.attempt, one.owner.item),
+            events.ORPHAN.log(
+                _log,
+                name=handle.name,
+                scope=handle.scope,
+                state=one.observation.state.value,
+                attempt=one.owner.attempt,
+                item=one.owner.item,
             )
 
     def _is_nobodys(self, stray: Stray) -> bool:

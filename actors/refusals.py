@@ -28,14 +28,17 @@ class StandingBook:
         self.on_change: Callable[[float], None] = lambda _wait_s: None
 
     def now(self) -> AgentStanding:
-        """Return what a heartbeat says; of several refusals of a target the oldest."""
+        """Return what a heartbeat says; of several refusals of a target the oldest strict one."""
         with self._lock:
             self._untold = False
-            refusing = {name: next(iter(why.values())) for name, why in self._refusals.items()}
+            refusing = {
+                name: min(why.values(), key=lambda refusal: refusal.most)
+                for name, why in self._refusals.items()
+            }
             return replace(self._counts, refusing=refusing)
 
     def refuse(self, target: str, refusal: Refusal) -> None:
-        """Take nothing more for *target*; the server then gives nothing of its queues."""
+        """Take no more for *target* than *refusal* says; the server then obeys it."""
         with self._lock:
             known = self._refusals.setdefault(target, {})
             changed = known.get(refusal.reason) != refusal
@@ -56,7 +59,7 @@ class StandingBook:
     def refuses(self, target: str) -> bool:
         """Tell whether nothing is taken for *target* now."""
         with self._lock:
-            return target in self._refusals
+            return any(one.most == 0 for one in self._refusals.get(target, {}).values())
 
     def wait(self, *, builds: int, launches: int) -> None:
         """Note how many attempts wait here for a build slot, and how many for a launch slot."""

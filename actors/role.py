@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import pykka
 
 from launchyard.actors.mailbox import Drain, Mailbox
+from launchyard.ports import events
 from launchyard.ports.agent_status import ActorView
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Crew:
                     post.seen_dead, post.due = True, now + post.wait_s
                     post.wait_s = min(post.wait_s * 2, _LONGEST_WAIT_S)
                 if now >= post.due:
-                    _log.error("the actor %s died of an error and is replaced", post.name)
+                    events.ACTOR_REPLACED.log(_log, actor=post.name)
                     post.restarts += 1
                     self._fill(post)
                     self.on_restart(post.name)

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from launchyard.actors.alarms import Alarms
 from launchyard.actors.refusals import StandingBook
 from launchyard.domain.exchange import Caller, LeaseRef
+from launchyard.ports import events
 from launchyard.ports.agent_status import ErrorView
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import LaunchServer, ServerError, StaleAgentError
@@ -78,14 +79,14 @@ class Board:
             times = before.times + 1 if before is not None and again else 1
             self._errors[where] = ErrorView(where=where, message=message, at_ms=now, times=times)
         if not again:
-            _log.warning("%s: %s", where, message)
+            events.TROUBLE.log(_log, where=where, what=message)
 
     def clear(self, where: str) -> None:
         """Note that it works again."""
         with self._lock:
             gone = self._errors.pop(where, None)
         if gone is not None:
-            _log.info("%s works again", where)
+            events.TROUBLE_OVER.log(_log, where=where)
 
     def has(self, where: str) -> bool:
         """Tell whether this sort of trouble stands."""

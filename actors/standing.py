@@ -26,7 +26,7 @@ from launchyard.actors.messages import (
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import Fact
 from launchyard.domain.reason import Reason
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.runner import Observation
 
 S = AttemptState
@@ -106,7 +106,7 @@ class Standing:
             case BuildFailed():
                 self._launches.not_built(message)
             case _:
-                _log.debug("nothing to be done about %s", message)
+                events.MESSAGE_IDLE.log(_log, what=message)
 
     def _shipped(self, message: Shipped) -> None:
         desk, row = self._desk, self._desk.table.get(message.ref)
@@ -152,7 +152,7 @@ class Standing:
             desk.session.alarms.clear(f"run-{row.item}")
 
     def _stranger(self, host: str, ref: Ref, message: Drop | Remove | Cancel) -> None:
-        _log.info("%s attempt %s is no longer this agent's", ref.item, ref.attempt)
+        events.JOB_NOT_OURS.log(_log, item=ref.item, attempt=ref.attempt)
         self._desk.table.step.to_hosts.setdefault(host, []).append(message)
 
 

@@ -12,7 +12,7 @@ from launchyard.actors.role import Crew
 from launchyard.domain.admission import usage
 from launchyard.domain.attempts import Attempt
 from launchyard.ports import families
-from launchyard.ports.agent_status import AgentStatus, AttemptView, LimitView
+from launchyard.ports.agent_status import AgentStatus, AttemptView, CircuitView, LimitView
 
 if TYPE_CHECKING:
     from launchyard.actors.supervisor import Supervisor
@@ -58,6 +58,7 @@ class StatusDesk:
             actors=(*self._crew.views(), *self._kit.hosts.views()),
             attempts=tuple(_view(row) for row in rows[:_MOST_SHOWN]),
             orphans=self._supervisor.orphans if self._supervisor is not None else (),
+            circuits=self._circuits(),
             errors=session.board.views(),
             plugins=tuple(self._kit.reviews.policy.listing()),
         )
@@ -101,12 +102,16 @@ class StatusDesk:
     def _rows(self) -> tuple[Attempt, ...]:
         return tuple(self._supervisor.table.rows.values()) if self._supervisor is not None else ()
 
+    def _circuits(self) -> tuple[CircuitView, ...]:
+        return self._supervisor.circuits if self._supervisor is not None else ()
+
     def _why(self, state: str) -> str:
         if state != "running":
             return state
         views = self._kit.session.board.views()
         troubles = [e.message for e in views if e.where in {"claim", "hello"}]
         shut = [f"{e.where}: {e.message}" for e in views if e.where.startswith("target ")]
+        shut += [f"target {c.target}: {c.detail}" for c in self._circuits() if c.detail]
         return "; ".join((*troubles, *shut))
 
     def _limits(self, rows: tuple[Attempt, ...]) -> tuple[LimitView, ...]:

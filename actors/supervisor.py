@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from launchyard.actors.circuits import CIRCUIT
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.desk import Desk, Kit
 from launchyard.actors.draining import AWAY, DRAIN, Draining
@@ -39,7 +40,8 @@ from launchyard.actors.role import Role
 from launchyard.actors.standing import Standing
 from launchyard.actors.table import Step, Table
 from launchyard.domain.admission import free_slots, usage
-from launchyard.ports.agent_status import OrphanView
+from launchyard.ports import events
+from launchyard.ports.agent_status import CircuitView, OrphanView
 from launchyard.ports.journal import Batch, JournalError
 
 _log = logging.getLogger(__name__)
@@ -70,6 +72,11 @@ class Supervisor(Role[SupervisorFact]):
         return self._desk.table
 
     @property
+    def circuits(self) -> tuple[CircuitView, ...]:
+        """How the breakers stand."""
+        return self._desk.circuits.views
+
+    @property
     def orphans(self) -> tuple[OrphanView, ...]:
         """What is on targets and no attempt's."""
         return self._orphans.views
@@ -79,7 +86,7 @@ class Supervisor(Role[SupervisorFact]):
         self._desk.table.load(self._kit.journal.load())
         self._kit.publish(self)
         if self._registered:
-            _log.warning("the supervisor begins anew from the journal")
+            events.SUPERVISOR_AGAIN.log(_log)
             for row in list(self.table.rows.values()):
                 self._desk.resync(row)
             self._orphans.begin()
@@ -158,6 +165,8 @@ class Supervisor(Role[SupervisorFact]):
     def _due(self, what: str, fact: Due) -> None:
         if what == "reload":
             self.table.changed = True
+        elif what.startswith(CIRCUIT):
+            self._desk.circuits.due(what)
         elif what == ORPHANS:
             self._orphans.due()
         elif what.startswith(DRAIN):
@@ -177,6 +186,7 @@ class Supervisor(Role[SupervisorFact]):
 
     def _finish_step(self) -> None:
         """Let attempts go on, write what changed, and send what follows from it."""
+        self._desk.circuits.look(self.table.rows, self._kit.rules.circuit)
         if self._registered:
             self._launches.advance()
         if self._draining.begun:

@@ -246,6 +246,11 @@ def report(row: Attempt, fact: Fact) -> tuple[Attempt, Report]:
     return replace(row, seq=seq), Report(lease=row.lease, seq=seq, fact=fact)
 
 
+def is_building(row: Attempt) -> bool:
+    """Tell whether *row* waits for its build's end."""
+    return row.state is S.BUILDING and row.product is None
+
+
 def release(row: Attempt) -> Release:
     """Return the words that give *row* back as it stands."""
     return Release(lease=row.lease, state=row.state, place=row.place)

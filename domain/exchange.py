@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.circuit import Victim
 from launchyard.domain.documents import Json
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token
@@ -140,13 +141,14 @@ class ClaimAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why an agent takes nothing for a target now.
+    """Why an agent takes nothing for a target now, or at most so many items.
 
     `reason` is a `domain.why.WaitReason`'s text, such as `circuit_open`; `detail` is for people.
     """
 
     reason: str
     detail: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,8 @@ class Fact:
 
     `suspended` is for the agent's own slots; a server keeps nothing of it, for whoever adopts the
     attempt asks the target, and heartbeats say how many there are.
+    `circuit` says of an end that the agent's breaker takes the blame, and `refunds` of which
+    earlier ends of this agent's it takes the blame, too (`domain.circuit`).
     """
 
     at_ms: int
@@ -231,6 +235,8 @@ class Fact:
     exit_code: int | None = None
     suspended: bool = False
     logs_complete: bool = False
+    circuit: bool = False
+    refunds: tuple[Victim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

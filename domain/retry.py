@@ -13,16 +13,18 @@ from types import MappingProxyType
 from typing import Final
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.circuit import is_fault
 from launchyard.domain.reason import CLASS_OF, FailureClass, Reason
 
 S = AttemptState
 
 
 class Budget(StrEnum):
-    """What a retry is charged to: the class of the failure, or one of three kinds beside them.
+    """What a retry is charged to: the class of the failure, or one of four kinds beside them.
 
     EXIT_CODE pays for codes that the policy lists, PREEMPTED for machines that were taken away,
-    LOST for attempts that nobody can find any more.
+    LOST for attempts that nobody can find any more, CIRCUIT for faults of a target that failed
+    others as well, so that its agent keeps off it.
     """
 
     USER = "user"
@@ -33,6 +35,7 @@ class Budget(StrEnum):
     EXIT_CODE = "exit_code"
     PREEMPTED = "preempted"
     LOST = "lost"
+    CIRCUIT = "circuit"
 
 
 DEFAULT_BUDGETS: Final[Mapping[Budget, int]] = MappingProxyType(
@@ -45,6 +48,7 @@ DEFAULT_BUDGETS: Final[Mapping[Budget, int]] = MappingProxyType(
         Budget.EXIT_CODE: 3,
         Budget.PREEMPTED: 10,
         Budget.LOST: 0,
+        Budget.CIRCUIT: 20,
     }
 )
 """How many retries each kind has where nobody says otherwise: what is not the user's own fault.
@@ -92,13 +96,17 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How an attempt ended; `cancelled` means that its end had been asked for."""
+    """How an attempt ended; `cancelled` means that its end had been asked for.
+
+    `circuit` means that the agent's breaker took the blame, which only counts for faults.
+    """
 
     state: AttemptState
     reason: Reason | None
     at_ms: int
     exit_code: int | None = None
     cancelled: bool = False
+    circuit: bool = False
 
 
 class Why(StrEnum):
@@ -150,6 +158,8 @@ def budget_of(policy: RetryPolicy, end: End) -> Budget | None:
         return Budget.LOST
     if end.state is S.PREEMPTED or end.reason is Reason.PREEMPTED:
         return Budget.PREEMPTED
+    if end.circuit and is_fault(end.state, end.reason):
+        return Budget.CIRCUIT
     if end.exit_code is not None and end.exit_code in policy.never_codes:
         return None
     if end.exit_code is not None and end.exit_code in policy.retry_codes:

@@ -71,6 +71,20 @@ class OrphanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitView:
+    """The breaker of a target: closed, open or half_open.
+
+    `failures` counts faults in a row while it is closed, `trips` openings since the last success.
+    """
+
+    target: str
+    state: str
+    failures: int = 0
+    trips: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
     """The whole agent at one moment.
 
@@ -93,6 +107,7 @@ class AgentStatus:
     actors: tuple[ActorView, ...] = ()
     attempts: tuple[AttemptView, ...] = ()
     orphans: tuple[OrphanView, ...] = ()
+    circuits: tuple[CircuitView, ...] = ()
     errors: tuple[ErrorView, ...] = ()
     plugins: tuple[PluginView, ...] = ()
 

@@ -156,6 +156,12 @@ WEBHOOK_DELIVERIES: Final = _counter(
 TARGET_REFUSED: Final = _gauge(
     "agent_target_refused", "1 while nothing is claimed for this target.", "target"
 )
+CIRCUIT_STATE: Final = _gauge(
+    "circuit_state", "The breaker of a target: 0 closed, 1 open, 2 half open.", "target"
+)
+CIRCUIT_TRIPS: Final = _counter(
+    "circuit_trips", "How often too many faults in a row opened a breaker.", "target"
+)
 
 # Server
 QUEUE_WAITING: Final = _gauge(
@@ -209,6 +215,7 @@ AGENT_FAMILIES: Final[tuple[Family, ...]] = (
     *(CHILDREN, CHILD_RESTARTS, SNAPSHOT_AGE),
     *(ACTOR_MAILBOX_DEPTH, ACTOR_FAILURES, PLUGIN_ERRORS),
     *(LAUNCH_REVIEWS, PLUGIN_EVENTS, WEBHOOK_DELIVERIES, TARGET_REFUSED),
+    *(CIRCUIT_STATE, CIRCUIT_TRIPS),
 )
 """What an agent exposes."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, Final
 
 import click
 
@@ -15,6 +16,9 @@ from launchyard.adapters.cli.session import Session
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
 from launchyard.ports.programs import AgentStart, ConfigRequest, ProgramError, Programs
+
+_OPEN: Final = ("server", "entity", "queues")
+"""What may be left open by the configuration, and is then filled in from elsewhere."""
 
 
 @click.command()
@@ -78,7 +82,8 @@ def agent(  # each is one option of the command
     print_problems(checked)
     if checked.config is None:
         return Code.CONFIG
-    config = _placed(session, checked.config, key_file)
+    first = checked.config
+    config = _placed(session, first, key_file)
     start = AgentStart(
         config=config,
         server=session.context.url,
@@ -86,7 +91,7 @@ def agent(  # each is one option of the command
         log_file=log_file,
         operations_port=operations_port,
         rebuild_journal=rebuild_journal,
-        reload=lambda: _read_again(session.programs, request),
+        reload=lambda: _read_again(session.programs, request, first, config),
     )
     return session.programs.run_agent(start)
 
@@ -106,10 +111,19 @@ def _placed(session: Session, config: AgentConfig, key_file: str) -> AgentConfig
     return replace(config, server=context.url, entity=session.entity, queues=queues)
 
 
-def _read_again(programs: Programs, request: ConfigRequest) -> AgentConfig:
-    """Return the configuration as it is now, for SIGHUP."""
+def _read_again(
+    programs: Programs, request: ConfigRequest, first: AgentConfig, placed: AgentConfig
+) -> AgentConfig:
+    """Return the configuration as it is now, for SIGHUP.
+
+    What it leaves open as it did at the start, when it was *first* read, stays as it was *placed*.
+    """
     checked = programs.check_config(request)
-    if checked.config is None:
+    read = checked.config
+    if read is None:
         told = "; ".join(problem.text.replace("\n", " ") for problem in checked.errors)
         raise ProgramError(told, code=Code.CONFIG)
-    return checked.config
+    same: dict[str, Any] = {
+        name: getattr(placed, name) for name in _OPEN if getattr(read, name) == getattr(first, name)
+    }
+    return replace(read, **same)

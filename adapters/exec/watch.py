@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from launchyard.domain.attempt import ENDS
+from launchyard.ports import events
 from launchyard.ports.runner import Handle, Observation, RunnerError, Seen
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class PollWatch:
         try:
             found = self._look(handles)
         except RunnerError as e:
-            _log.warning("nobody knows how %d jobs stand: %s", len(handles), e)
+            events.JOBS_UNKNOWN.log(_log, jobs=len(handles), error=e)
             found = {}
         with self._changed:
             news = [Seen(h, o) for h, o in found.items() if self._is_news(h, o)]

@@ -10,6 +10,7 @@ from launchyard.ports.agent_status import (
     ActorView,
     AgentStatus,
     AttemptView,
+    CircuitView,
     ErrorView,
     LimitView,
     OrphanView,
@@ -55,6 +56,7 @@ def status_html(status: AgentStatus, now_ms: int) -> str:
             *_head(status, now_ms),
             *_limits(status.limits),
             *_attempts(status.attempts, now_ms),
+            *_circuits(status.circuits),
             *_orphans(status.orphans),
             *_actors(status.actors),
             *_errors(status.errors, now_ms),
@@ -116,6 +118,20 @@ def _attempts(attempts: Sequence[AttemptView], now_ms: int) -> Iterator[str]:
     yield "</table>"
     if len(attempts) > _MANY:
         yield f'<p class="quiet">and {len(attempts) - _MANY} more, all in the JSON.</p>'
+
+
+def _circuits(circuits: Sequence[CircuitView]) -> Iterator[str]:
+    shown = [one for one in circuits if one.detail]
+    if not shown:
+        return
+    yield "<h2>Targets that fail</h2>"
+    yield _row("th", ("target", "circuit", "opened", ""), "<table>")
+    for one in shown:
+        yield (
+            f"<tr><td>{escape(one.target)}</td><td>{escape(one.state)}</td>"
+            f"<td>{one.trips} times</td><td>{escape(one.detail)}</td></tr>"
+        )
+    yield "</table>"
 
 
 def _orphans(orphans: Sequence[OrphanView]) -> Iterator[str]:

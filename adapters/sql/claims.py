@@ -126,10 +126,10 @@ class SqlClaims(SqlCommands):
             queue = self._find_queue(agent["entity_n"], name)
             if queue is None:
                 unknown.append(name)
-            elif queue["paused"] or queue["resource"] in refusing:
                 continue
-            elif len(found) < free:
-                for row in self._next(queue, free - len(found)):
+            most = min(free - len(found), refusing.get(queue["resource"], free))
+            if most > 0 and not queue["paused"]:
+                for row in self._next(queue, most):
                     found.append(self._grant(row, self._mark_claimed(agent, row)))
                     seqs.append(row["seq"])
         if unknown and len(unknown) == len(request.queues):
@@ -172,8 +172,9 @@ class SqlClaims(SqlCommands):
                         self._drop(row)
 
 
-def _refusing(agent: Row) -> frozenset[str]:
-    """Return the targets for which the agent takes nothing, as its last heartbeat said."""
+def _refusing(agent: Row) -> dict[str, int]:
+    """Return how many items at most the agent takes for targets, as its last heartbeat said."""
     if agent["standing"] == _NOTHING:
-        return frozenset()
-    return frozenset(from_json(AgentStanding, json.loads(agent["standing"])).refusing)
+        return {}
+    standing = from_json(AgentStanding, json.loads(agent["standing"]))
+    return {name: refusal.most for name, refusal in standing.refusing.items()}

@@ -123,6 +123,7 @@ class SqlReports(SqlBeats):
             values["place_uid"] = fact.place.uid or known.place.uid
         state = furthest(known, report)
         if state in ENDS and known.attempt_state not in ENDS:
+            self._refund(row["agent_n"], fact.refunds)
             self._end(row, fact, values)
             return
         has_handle = bool(values.get("place_uid") or (known.place and known.place.uid))
@@ -147,6 +148,7 @@ class SqlReports(SqlBeats):
             reason=fact.reason.value if fact.reason else "",
             detail=fact.detail,
             exit_code=fact.exit_code,
+            circuit=fact.circuit,
             times=times(row, *self._seen(fact), done),
             **values,
         )

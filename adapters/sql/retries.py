@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import Fates
 from launchyard.adapters.sql.rows import times
-from launchyard.adapters.sql.tables import agents, attempts, entities, queues
+from launchyard.adapters.sql.tables import agents, attempts, entities, items, queues
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.circuit import Victim
 from launchyard.domain.exchange import Answer, Report, Verdict
 from launchyard.domain.item import ItemState, move
 from launchyard.domain.lease import Token
@@ -39,6 +40,20 @@ PAST = (
 )
 _SET_PAST = update(attempts).where(
     attempts.c.item_seq == bindparam("b_seq"), attempts.c.attempt == bindparam("b_attempt")
+)
+_REFUND = (
+    update(attempts)
+    .where(
+        attempts.c.item_seq
+        == select(items.c.seq).where(items.c.id == bindparam("b_item")).scalar_subquery(),
+        attempts.c.attempt == bindparam("b_attempt"),
+        attempts.c.agent_n == bindparam("b_agent"),
+        or_(
+            attempts.c.budget == Budget.PLATFORM.value,
+            attempts.c.budget == Budget.AGENT.value,
+        ),
+    )
+    .values(budget=Budget.CIRCUIT.value)
 )
 _KEPT = tuple(c.name for c in attempts.c if c.name not in {"item_seq", "attempt", "budget"})
 _AFRESH: Mapping[str, Any] = {
@@ -71,6 +86,7 @@ class Retries(Fates):
 
         *values* are the last facts of the attempt. A good end costs nothing more than itself.
         """
+        circuit = values.pop("circuit", False)
         if end in _WANTED or row["cancel"]:
             self._finish(row, end, **values)
             return
@@ -80,6 +96,7 @@ class Retries(Fates):
             reason=Reason(reason) if reason else None,
             at_ms=self._clock.now_ms(),
             exit_code=values.get("exit_code"),
+            circuit=circuit,
         )
         queue = self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]
         policy = effective(json.loads(queue["retry"]), json.loads(row["retry"]))
@@ -99,6 +116,11 @@ class Retries(Fates):
             return []
         rows = self._db.rows(SPENT, seq=row["seq"], fresh_from=row["fresh_from"])
         return [Budget(one["budget"]) for one in rows]
+
+    def _refund(self, agent_n: int, victims: Iterable[Victim]) -> None:
+        """Charge earlier attempts of an agent's to its breaker, as it opened after them."""
+        for victim in victims:
+            self._db.run(_REFUND, b_item=victim.item, b_attempt=victim.attempt, b_agent=agent_n)
 
     def _try_again(
         self, row: Row, end: AttemptState, decision: Retry, values: Mapping[str, Any]

@@ -14,6 +14,7 @@ from typing import Final
 from launchyard.adapters.webhook.post import PostError, Receiver, post
 from launchyard.domain.review import JobEvent
 from launchyard.domain.wire import to_json
+from launchyard.ports import events
 from launchyard.ports.families import WEBHOOK_DELIVERIES
 from launchyard.ports.metrics import Metrics
 
@@ -90,7 +91,7 @@ class WebhookSender:
             except PostError as e:
                 if not e.retry or not left or self._closing.is_set():
                     self._count("dropped" if e.retry else "refused")
-                    _log.warning("the webhook did not get %s: %s", event.id, e)
+                    events.WEBHOOK_LOST.log(_log, id=event.id, error=e)
                     return
                 self._count("retried")
             else:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from launchyard.domain.config.blocks import BUILDER, ENVIRONMENT, OPERATIONS, REGISTRY
-from launchyard.domain.config.policy_blocks import HOST_GUARD, PLUGINS, WEBHOOK
+from launchyard.domain.config.policy_blocks import CIRCUIT, HOST_GUARD, PLUGINS, WEBHOOK
 from launchyard.domain.config.retention import RETENTION
 from launchyard.domain.config.schema import Block, Field, Kind, KnownTypes
 from launchyard.domain.config.uris import server_url
@@ -192,7 +192,18 @@ _ROOT: Final = Block(
     key="",
     doc="The agent itself.",
     fields=(*_ASKED, *_LIMITS, *_TIMES, *_LOGGING),
-    blocks=(ENVIRONMENT, REGISTRY, BUILDER, OPERATIONS, PLUGINS, HOST_GUARD, WEBHOOK, RETENTION, _TARGETS),
+    blocks=(
+        ENVIRONMENT,
+        REGISTRY,
+        BUILDER,
+        OPERATIONS,
+        PLUGINS,
+        HOST_GUARD,
+        CIRCUIT,
+        WEBHOOK,
+        RETENTION,
+        _TARGETS,
+    ),
 )
 
 

@@ -87,6 +87,15 @@ class HostGuardConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitConfig:
+    """When nothing more is taken for a target that fails, and for how long."""
+
+    failures: int
+    wait_s: float
+    longest_wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookConfig:
     """Where each step of a job is posted to; no `url` means nowhere."""
 
@@ -135,6 +144,7 @@ class AgentConfig:
     operations: OperationsConfig
     plugins: PluginsConfig
     host_guard: HostGuardConfig
+    circuit: CircuitConfig
     webhook: WebhookConfig
     retention: RetentionConfig
     targets: Mapping[str, Mapping[str, Json]]
@@ -152,6 +162,7 @@ _MODELS: Final[dict[str, type[Any]]] = {
     "operations": OperationsConfig,
     "plugins": PluginsConfig,
     "host_guard": HostGuardConfig,
+    "circuit": CircuitConfig,
     "webhook": WebhookConfig,
     "retention": RetentionConfig,
 }

@@ -121,3 +121,31 @@ WEBHOOK: Final = Block(
         ),
     ),
 )
+CIRCUIT: Final = Block(
+    key="circuit",
+    doc="When the agent keeps off a target that fails: see docs/operations.md.",
+    fields=(
+        Field(
+            key="failures",
+            kind=Kind.INTEGER,
+            doc="Faults of a target in a row after which nothing is taken for it; 0: never.",
+            default=5,
+            minimum=0,
+            maximum=100,
+        ),
+        Field(
+            key="wait",
+            kind=Kind.SECONDS,
+            doc="Time until one job may show whether it works again; doubled while it does not.",
+            default=30.0,
+            minimum=0.1,
+        ),
+        Field(
+            key="longest_wait",
+            kind=Kind.SECONDS,
+            doc="What the doubled times end at.",
+            default=600.0,
+            minimum=0.1,
+        ),
+    ),
+)

@@ -46,13 +46,13 @@ from launchyard.bootstrap.policy import (
     plugin_rules,
     required,
 )
+from launchyard.bootstrap.reload import change, level, rules
 from launchyard.bootstrap.tidying import tidied
-from launchyard.domain.admission import Limits
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
 from launchyard.plugins.policy import PluginPolicy
 from launchyard.plugins.specs import Place, Setting, TargetProvider
-from launchyard.ports import families
+from launchyard.ports import events, families
 from launchyard.ports.journal import JournalError
 from launchyard.ports.plugins import Fault
 from launchyard.ports.target import HostSpec, Target
@@ -69,7 +69,6 @@ _SIGNALS: Final = (
     signal.SIGUSR1,
 )
 _LAST_POSTS_S: Final = 2.0
-_WORDS: Final = ("warning", "info", "debug")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +114,7 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
 
 def _in_folder(config: AgentConfig, options: AgentOptions, folder: StateFolder) -> int:
     if options.rebuild_journal and (aside := set_aside(folder.path)):
-        _log.warning("the journal is set aside as %s; the server is asked anew", aside)
+        events.JOURNAL_ASIDE.log(_log, file=aside)
     plan = _Wiring(config, options, folder)
     agent = Agent(plan.parts())
     endpoint = plan.endpoint(agent)
@@ -137,8 +136,9 @@ def _fail(text: str, code: int) -> int:
 
 
 def _log_settings(config: AgentConfig, options: AgentOptions, process: str) -> LogSettings:
-    told = _WORDS[min(config.verbosity, len(_WORDS) - 1)] if config.verbosity else config.log_level
-    return LogSettings(level=told, format=config.log_format, file=options.log_file, process=process)
+    return LogSettings(
+        level=level(config), format=config.log_format, file=options.log_file, process=process
+    )
 
 
 class _Wiring:
@@ -182,7 +182,7 @@ class _Wiring:
             metrics=self._metrics,
             targets=targets,
             build=self._build_host(),
-            rules=self._rules(config),
+            rules=rules(config, self._folder.below("jobs")),
             keep=(self._folder.fd,),
             reload=self._reload if self._options.reload is not None else None,
             policy=self._policy,
@@ -262,22 +262,8 @@ class _Wiring:
             deny=self._config.plugins.deny,
         )
 
-    def _rules(self, config: AgentConfig) -> Rules:
-        return Rules(
-            limits=Limits(
-                max_jobs=config.max_jobs,
-                max_builds=config.max_builds,
-                max_launches=config.max_launches,
-                max_pending=config.max_pending,
-            ),
-            jobs_folder=self._folder.below("jobs"),
-            run_timeout_s=config.run_timeout_s,
-            host_bound_on_exit=config.host_bound_on_exit,
-            drain_timeout_s=config.drain_timeout_s,
-        )
-
     def _note_fault(self, fault: Fault) -> None:
-        _log.warning("plugin %s: %s", fault.plugin, fault.message)
+        events.PLUGIN_FAULT.log(_log, plugin=fault.plugin, error=fault.message)
         labels = {"plugin": fault.plugin, "hook": fault.hook or "load"}
         self._metrics.count(families.PLUGIN_ERRORS, labels)
 
@@ -287,13 +273,17 @@ class _Wiring:
             self._metrics.gauge(families.RELOADED_AT, time.time())
 
     def _reload(self) -> Rules:
-        if self._options.reload is None:
-            return self._rules(self._config)
-        self._note_reload(ok=False)
-        config = self._options.reload()
-        self._note_reload(ok=True)
-        set_level(_log_settings(config, self._options, "main").level)
-        return self._rules(config)
+        """Read the configuration again, and say which changes wait for the next start."""
+        if self._options.reload is not None:
+            self._note_reload(ok=False)
+            found = change(self._config, self._options.reload())
+            self._note_reload(ok=True)
+            self._config = found.now
+            set_level(level(found.now))
+            events.CONFIG_READ.log(_log, keys=", ".join(found.taken) or "nothing new")
+            if found.waiting:
+                events.CONFIG_WAITS.log(_log, keys=", ".join(found.waiting))
+        return rules(self._config, self._folder.below("jobs"))
 
 
 def _refresh(agent: Agent, fleet: Fleet) -> None:

@@ -19,6 +19,7 @@ from launchyard.domain.documents import Json
 from launchyard.plugins.factory import FactoryError, make
 from launchyard.plugins.manager import Plugins, Rules
 from launchyard.plugins.specs import Place, Provider
+from launchyard.ports import events
 
 A = TypeVar("A")
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def _made(
         try:
             made[name] = make(provider, _place(spec, name))
         except FactoryError as e:
-            _log.warning("%s", e)
+            events.BUILDER_UNUSABLE.log(_log, error=e)
             broken[name] = f"this agent's {e}"
     return made
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.documents import Json
+from launchyard.domain.exchange import AgentStanding, Heartbeat, Refusal
 from launchyard.domain.item import ItemState
 from launchyard.domain.priority import Priority, QueueMode
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
@@ -27,6 +29,16 @@ class QueueContract(StoreKit):
         assert len(other.claim().items) == 1
         worker.refuse("docker")
         assert len(worker.claim().items) == 1
+
+    def test_an_agent_gets_no_more_for_a_target_than_it_says(self, world: World) -> None:
+        """One that probes a target takes one item of its queues, however many slots are free."""
+        for _ in range(3):
+            world.put()
+        worker = world.worker()
+        one = Refusal(reason="circuit_open", most=1)
+        standing = AgentStanding(refusing={"local": one})
+        world.store.heartbeat(Heartbeat(caller=worker.caller, leases=(), standing=standing))
+        assert len(worker.claim(3).items) == 1
 
     def test_urgent_items_go_first_and_age_decides_within_one_priority(self, world: World) -> None:
         """Each item's position counts those that are claimed before it."""
@@ -88,7 +100,7 @@ class QueueContract(StoreKit):
     def test_a_grant_has_a_value_for_variables_that_came_later(self, world: World) -> None:
         """What the launch said stays; defaults fill what it could not know of."""
         item = world.put().id
-        described = {"n": {"schema": {"type": "integer", "default": 7}}}
+        described: Json = {"n": {"schema": {"type": "integer", "default": 7}}}
         world.store.change_queue("team", "q", QueueChange(template_variables=described))
         grant = world.worker().one()
         assert (grant.item, grant.spec) == (item, {"n": 1, "template_variables": {"n": 7}})

@@ -155,7 +155,8 @@ class ScriptedServer:
 
     def heartbeat(self, beat: Heartbeat) -> HeartbeatAnswer:
         with self._call("heartbeat", beat.caller):
-            self.refusing = beat.standing.refusing
+            refusing = beat.standing.refusing
+            self.refusing = {name: r for name, r in refusing.items() if not r.most}
             listed = {lease.item: lease for lease in beat.leases}
             held = {n: one for n, one in self.items.items() if self._holds(one, beat.caller.agent)}
             return HeartbeatAnswer(

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from launchyard.domain.attempt import ENDS, MOVES
 from launchyard.domain.item import ITEM_MOVES, ItemState
 from launchyard.domain.reason import CLASS_OF
+from launchyard.ports.events import EVENTS
 from launchyard.ports.families import AGENT_FAMILIES, COMMON_FAMILIES, SERVER_FAMILIES, VALUES
 from launchyard.ports.metrics import Family, Kind
 
@@ -70,7 +71,28 @@ Each end has one of these reasons; its class says who has to act.
 {_lines(f"| {reason} | {whose} |" for reason, whose in CLASS_OF.items())}"""
 
 
+def events_page() -> str:
+    """Return the page of every event of an agent's log."""
+    return f"""# The agent's log
+{_MADE}
+`--log-format console` writes lines for people, `json` one object a line, to standard error or to
+`--log-file`. Every object has `ts` (UTC), `level`, `logger`, `process` (main, or the worker
+process) and `message`, and with `error` the trace of an exception. A line of ours has `event`, one
+of the names below, and beside it the fields that the sentence names; lines without `event` are of
+libraries. Names and fields stay from release to release, sentences may change.
+
+What looks like a key, a token or a password is shown as `***`, in every field and in both formats.
+`log_level` sets the least serious level; SIGHUP changes it for the main process.
+
+| event | level | message | what to make of it |
+| --- | --- | --- | --- |
+{_lines(f"| `{e.name}` | {e.level.name.lower()} | {e.text} | {e.doc} |" for e in EVENTS)}
+The server's log has one event, `request`: see [operations](operations.md).
+"""
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "events.md": events_page,
     "metrics.md": metrics_page,
     "states.md": states_page,
 }
