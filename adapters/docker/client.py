@@ -1,0 +1,189 @@
+"""The engine's calls that we need, through docker's SDK; only run hosts import this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import docker  # type: ignore[import-untyped]
+from docker import errors
+
+from launchyard.adapters.docker.engine import Address
+from launchyard.domain.documents import Json
+from launchyard.domain.reason import Reason
+from launchyard.ports.runner import RunnerError
+
+LIMIT_S: Final = 12
+"""How long one call may take; the port promises 15 s."""
+
+GONE: Final = 404
+CONFLICT: Final = 409
+_BROKEN: Final = 500
+_WORDS: Final = 600
+
+
+class EngineError(RunnerError):
+    """What the engine says is wrong; `status` is HTTP's, 0 when it did not answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        refused = 0 < status < _BROKEN
+        reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE
+        super().__init__(message[:_WORDS], reason=reason, retry=not refused)
+        self.status = status
+
+
+class Stream(Protocol):
+    """What an engine tells piece by piece."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def close(self) -> None:
+        """Hear no more; from any thread."""
+        ...
+
+
+@contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours, beginning with *what* could not be done."""
+    try:
+        yield
+    except errors.APIError as e:
+        said = str(e.explanation or e)
+        raise EngineError(f"{what}: {said}", e.status_code or 0) from None
+    except (errors.DockerException, OSError) as e:
+        raise EngineError(f"{what}: the Docker engine does not answer ({e})") from None
+
+
+class Engine:
+    """One engine; its methods may be called from any thread and raise `EngineError` alone."""
+
+    def __init__(self, address: Address) -> None:
+        folder = address.certificates
+        tls = folder and docker.tls.TLSConfig(
+            client_cert=(f"{folder}/cert.pem", f"{folder}/key.pem"),
+            ca_cert=f"{folder}/ca.pem",
+            verify=True,
+        )
+        with engine_errors("the Docker engine cannot be used"):
+            self._api = docker.APIClient(
+                base_url=address.url, version="auto", timeout=LIMIT_S, tls=tls or False
+            )
+
+    def identity(self) -> str:
+        """Return the engine's id."""
+        with engine_errors("the engine cannot be asked"):
+            return str(self._api.info()["ID"])
+
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        """Return all about the container with this name or id, None when there is none."""
+        with engine_errors(f"{name} cannot be looked at"):
+            try:
+                found: dict[str, Any] = self._api.inspect_container(name)
+            except errors.NotFound:
+                return None
+            return found
+
+    def create(self, name: str, request: Mapping[str, Json], platform: str) -> str:
+        """Create a container and return its id."""
+        with engine_errors(f"{name} cannot be created"):
+            made = self._api.create_container_from_config(
+                dict(request), name, platform=platform or None
+            )
+            return str(made["Id"])
+
+    def start(self, uid: str) -> None:
+        """Start a container; one that runs is left alone."""
+        with engine_errors("the container cannot be started"):
+            self._api.start(uid)
+
+    def kill(self, uid: str, signal: str) -> None:
+        """Send *signal* to a container; one that is over or gone is left alone."""
+        with engine_errors(f"the container cannot be sent {signal}"):
+            try:
+                self._api.kill(uid, signal)
+            except errors.APIError as e:
+                if e.status_code not in {GONE, CONFLICT}:
+                    raise
+
+    def remove(self, uid: str) -> None:
+        """Remove a container that does not run, with its unnamed volumes; gone is well."""
+        with engine_errors("the container cannot be removed"):
+            try:
+                self._api.remove_container(uid, v=True)
+            except errors.NotFound:
+                return
+            except errors.APIError as e:
+                if e.status_code != CONFLICT or "already in progress" not in str(e):
+                    raise
+
+    def containers(self, *labels: str) -> Sequence[Mapping[str, Any]]:
+        """Return every container with all of *labels*, briefly."""
+        with engine_errors("the containers cannot be listed"):
+            found: list[dict[str, Any]] = self._api.containers(
+                all=True, filters={"label": list(labels)}
+            )
+            return found
+
+    def logs(self, uid: str, since_us: int) -> Stream:
+        """Return the entries of a container's log from a time on, with times, to its present end.
+
+        Nothing at all when the container is gone.
+        """
+        # As a float a time is exact to the microsecond, and the engine reads it as a text.
+        since = {"since": since_us / 1e6} if since_us else {}
+        with engine_errors("the log cannot be read"):
+            stream: Stream = self._api.logs(
+                uid, stdout=True, stderr=True, timestamps=True, stream=True, follow=False, **since
+            )
+            return stream
+
+    def events(self, label: str) -> Stream:
+        """Return the stream of what happens to containers with *label*, as it happens."""
+        filters = {"type": "container", "label": label, "event": ["start", "die", "destroy"]}
+        with engine_errors("the engine's events cannot be heard"):
+            stream: Stream = self._api.events(filters=filters, decode=True)
+            return stream
+
+    def has_image(self, image: str) -> bool:
+        """Tell whether the engine has *image*."""
+        with engine_errors(f"{image} cannot be looked up"):
+            try:
+                self._api.inspect_image(image)
+            except errors.ImageNotFound:
+                return False
+            return True
+
+    def pull(self, image: str, platform: str) -> Iterator[Mapping[str, Any]]:
+        """Fetch *image*, yielding how it goes; registries are told what docker's own config says.
+
+        A failure may come as a line with `error`.
+        """
+        with engine_errors(f"{image} cannot be pulled"):
+            yield from self._api.pull(image, stream=True, decode=True, platform=platform or None)
+
+    def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make an empty volume; one of this name stays as it is."""
+        with engine_errors("a note cannot be left on the engine"):
+            self._api.create_volume(name, driver="local", labels=dict(labels))
+
+    def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        """Return the labels of a volume, None when there is none."""
+        with engine_errors("a note cannot be read from the engine"):
+            try:
+                found: dict[str, Any] = self._api.inspect_volume(name)
+            except errors.NotFound:
+                return None
+            return {key: str(value) for key, value in (found.get("Labels") or {}).items()}
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; gone is well."""
+        with engine_errors("a note cannot be taken from the engine"):
+            try:
+                self._api.remove_volume(name)
+            except errors.NotFound:
+                return
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._api.close()

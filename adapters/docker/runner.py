@@ -1,0 +1,227 @@
+"""The local-container target's runner: attempts as containers of one Docker engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from launchyard.adapters.docker.client import CONFLICT, GONE, Engine, EngineError
+from launchyard.adapters.docker.ending import (
+    UNKNOWN,
+    is_fresh,
+    observation,
+    reason_of,
+    runs,
+)
+from launchyard.adapters.docker.engine import Address, scope_of
+from launchyard.adapters.docker.images import Images
+from launchyard.adapters.docker.logs import Logs
+from launchyard.adapters.docker.stopping import Stopper
+from launchyard.adapters.docker.watch import DockerWatch
+from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
+from launchyard.domain.naming import may_adopt as _may_adopt
+from launchyard.domain.reason import Reason
+from launchyard.domain.targets.docker import DockerPlan, create_request
+from launchyard.ports.runner import (
+    Handle,
+    Launch,
+    LogSlice,
+    Observation,
+    Owned,
+    RunnerError,
+    Watch,
+)
+
+SOURCE: Final = "main"
+"""The one log of a container: both of its outputs."""
+
+_WISH: Final = "launchyard-wish"
+
+
+class DockerRunner:
+    """A `Runner` whose compute is one engine; its methods may be called from any thread.
+
+    Nothing is kept here that another process would need: whose a container is, its labels say;
+    why it was asked to stop, the label of an empty volume beside it.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._engine = Engine(address)
+        self._scope = scope_of(self._engine.identity())
+        self._images, self._logs = Images(self._engine), Logs(self._engine)
+        self._stopper = Stopper(self._engine)
+
+    def scope(self) -> str:
+        return self._scope
+
+    def submit(self, launch: Launch) -> Handle:
+        found = self._engine.inspect(launch.name)
+        if found is None:
+            _check_deadline(launch)
+            self._images.ensure(launch.name, launch.plan)
+            _check_deadline(launch)
+            found = self._created(launch)
+        if not _is_of(found, launch.owner):
+            text = f"there is a container {launch.name} already, and it is not this attempt's"
+            raise RunnerError(text, reason=Reason.NAME_TAKEN)
+        handle = self._handle(launch.name, found)
+        if is_fresh(found) and self._wish(handle) is None:
+            _check_deadline(launch)
+            self._start(handle)
+        return handle
+
+    def find(self, owner: Owner, name: str) -> Handle | None:
+        found = self._engine.inspect(name)
+        if found is None or not _is_of(found, owner):
+            return None
+        # One that was never started is to be submitted again, which starts it.
+        return None if is_fresh(found) else self._handle(name, found)
+
+    def observe(self, handle: Handle) -> Observation:
+        found = self._find(handle)
+        if found is None:
+            return UNKNOWN
+        return observation(found, None if runs(found) else self._wish(handle))
+
+    def cancel(self, handle: Handle, grace_s: float, reason: Reason) -> None:
+        found = self._find(handle)
+        if found is None or not (runs(found) or is_fresh(found)):
+            return
+        if self._wish(handle) is None:
+            labels = {**_labels(found), _WISH: reason.value}
+            self._engine.make_volume(_note(handle), labels)
+            found = self._find(handle)
+            if found is not None and not (runs(found) or is_fresh(found)):
+                self._engine.remove_volume(_note(handle))  # it has ended by itself meanwhile
+                return
+        signal = "SIGKILL" if grace_s <= 0 else _stop_signal(found or {})
+        self._engine.kill(handle.uid, signal)
+        if signal != "SIGKILL":
+            self._stopper.add(handle.uid, grace_s)
+
+    def watch(self) -> Watch:
+        return DockerWatch(self._engine, self.observe)
+
+    def log_sources(self, handle: Handle) -> Sequence[str]:  # noqa: ARG002 - each has one
+        return (SOURCE,)
+
+    def read_log(self, handle: Handle, source: str, start: int, most_b: int) -> LogSlice:
+        if source != SOURCE:
+            message = f"{handle.name} has no log `{source}`; it has `{SOURCE}`"
+            raise RunnerError(message, reason=Reason.HANDLE_UNKNOWN)
+        found = self._find(handle)  # asked first: what follows is all there is
+        over = found is None or not (runs(found) or is_fresh(found))
+        data, done = self._logs.read(handle.uid, start, most_b) if found else (b"", True)
+        to = start + len(data)
+        return LogSlice(source=source, start=start, to=to, data=data, end=over and done)
+
+    def outputs(self, handle: Handle) -> Sequence[str]:  # noqa: ARG002 - none has any
+        return ()
+
+    def output_root(self, handle: Handle) -> str:  # noqa: ARG002 - none has any
+        return ""
+
+    def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
+        owners = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
+        found: list[Owned] = []
+        for one in self._engine.containers(*owners):
+            labels = one.get("Labels") or {}
+            name = next(iter(one.get("Names") or ()), "").lstrip("/")
+            attempt = str(labels.get(ATTEMPT, ""))
+            owner = Owner(
+                installation=installation,
+                item=str(labels.get(ITEM, "")),
+                attempt=int(attempt) if attempt.isdigit() else 0,
+                agent=agent,
+            )
+            handle = Handle(scope=self._scope, name=name, uid=str(one["Id"]))
+            found.append(Owned(handle=handle, owner=owner))
+        return found
+
+    def remove(self, handle: Handle) -> None:
+        found = self._find(handle)
+        if found is not None:
+            if runs(found):
+                message = f"{handle.name} still runs; cancel it, and remove it after its end"
+                raise RunnerError(message, reason=Reason.AGENT_ERROR)
+            self._engine.remove(handle.uid)
+        self._engine.remove_volume(_note(handle))
+        self._logs.forget(handle.uid)
+
+    def close(self) -> None:
+        """Give the connections to the engine back."""
+        self._engine.close()
+
+    def _created(self, launch: Launch) -> Mapping[str, Any]:
+        """Create the container, or take the one that somebody else has created meanwhile."""
+        plan: DockerPlan = launch.plan
+        request = create_request(plan, launch.labels, launch.secrets)
+        try:
+            self._engine.create(launch.name, request, plan.platform)
+        except EngineError as e:
+            if e.status == GONE:
+                raise RunnerError(str(e), reason=Reason.SOURCE_NOT_FOUND) from None
+            if e.status != CONFLICT:
+                raise
+        found = self._engine.inspect(launch.name)
+        if found is None:
+            raise EngineError(f"{launch.name} was there for a moment only")
+        return found
+
+    def _start(self, handle: Handle) -> None:
+        """Start what was created; what cannot be started is removed, and tells why."""
+        try:
+            self._engine.start(handle.uid)
+        except EngineError as e:
+            if not e.status:
+                raise  # nobody knows whether it runs: the next submit finds out
+            found = self._find(handle)
+            if found is not None and runs(found):
+                return
+            self._engine.remove(handle.uid)
+            raise RunnerError(str(e), reason=reason_of(str(e))) from None
+
+    def _find(self, handle: Handle) -> dict[str, Any] | None:
+        if handle.scope != self._scope:
+            message = f"{handle.name} is on {handle.scope}, and this is {self._scope}"
+            raise RunnerError(message, reason=Reason.TARGET_UNREACHABLE)
+        found = self._engine.inspect(handle.uid)
+        return found if found and _name(found) == handle.name else None
+
+    def _wish(self, handle: Handle) -> Reason | None:
+        """Return why a container was asked to stop, None when it was not."""
+        labels = self._engine.volume_labels(_note(handle))
+        said = labels.get(_WISH) if labels else None
+        return Reason(said) if said in {reason.value for reason in Reason} else None
+
+    def _handle(self, name: str, found: Mapping[str, Any]) -> Handle:
+        return Handle(scope=self._scope, name=name, uid=str(found["Id"]))
+
+
+def _note(handle: Handle) -> str:
+    """Return the name of the volume that says why a container was asked to stop."""
+    return f"{handle.name}-{handle.uid[:12]}"
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    return str(found.get("Name", "")).lstrip("/")
+
+
+def _labels(found: Mapping[str, Any]) -> dict[str, str]:
+    labels = (found.get("Config") or {}).get("Labels") or {}
+    return {key: labels[key] for key in (INSTALLATION, ITEM, ATTEMPT, AGENT) if key in labels}
+
+
+def _is_of(found: Mapping[str, Any], owner: Owner) -> bool:
+    return _may_adopt(_labels(found), owner.installation, owner.item, owner.attempt)
+
+
+def _stop_signal(found: Mapping[str, Any]) -> str:
+    return str((found.get("Config") or {}).get("StopSignal") or "SIGTERM")
+
+
+def _check_deadline(launch: Launch) -> None:
+    if time.clock_gettime(time.CLOCK_BOOTTIME) >= launch.deadline:
+        text = f"{launch.name} was not started: the lease ended before"
+        raise RunnerError(text, reason=Reason.DEADLINE_PASSED, retry=True)

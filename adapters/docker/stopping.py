@@ -1,0 +1,60 @@
+"""Ending containers whose grace has passed: one thread for all of them."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from typing import Final
+
+from launchyard.adapters.docker.client import Engine
+from launchyard.ports.runner import RunnerError
+
+_log = logging.getLogger(__name__)
+_AGAIN_S: Final = 1.0
+_TRIES: Final = 60
+
+
+class Stopper:
+    """Sends SIGKILL when it is due; what is over by then is left alone."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._changed = threading.Condition()
+        self._due: list[tuple[float, str, int]] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, uid: str, wait_s: float) -> None:
+        """Kill the container *uid* in *wait_s* seconds."""
+        with self._changed:
+            heapq.heappush(self._due, (time.monotonic() + wait_s, uid, 0))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="stopper", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            uid, tries = self._next()
+            try:
+                self._engine.kill(uid, "SIGKILL")
+            except RunnerError as e:
+                _log.warning("%s is not ended yet: %s", uid[:12], e)
+                if tries < _TRIES:
+                    with self._changed:
+                        again = time.monotonic() + _AGAIN_S
+                        heapq.heappush(self._due, (again, uid, tries + 1))
+
+    def _next(self) -> tuple[str, int]:
+        """Wait until a container is due."""
+        with self._changed:
+            while True:
+                if not self._due:
+                    self._changed.wait()
+                    continue
+                wait_s = self._due[0][0] - time.monotonic()
+                if wait_s <= 0:
+                    _, uid, tries = heapq.heappop(self._due)
+                    return uid, tries
+                self._changed.wait(wait_s)

@@ -1,0 +1,80 @@
+"""Containers of a Docker engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from launchyard.domain.config.schema import Block, Field, Kind
+from launchyard.domain.targets.docker_config import TYPE
+from launchyard.plugins import API, hookimpl
+from launchyard.plugins.specs import Place, Setting, TargetProvider
+from launchyard.ports.runner import Runner
+from launchyard.ports.target import Target
+
+launchyard_api: Final = API
+
+BLOCK: Final = Block(
+    key=TYPE,
+    doc="The Docker engine that runs containers: docs/targets/docker.md.",
+    fields=(
+        Field(
+            key="host",
+            kind=Kind.TEXT,
+            doc="The engine's address; without it, DOCKER_HOST, else the socket of this machine.",
+            pattern=r"(unix:///|tcp://).+",
+            says="unix:///path/of/docker.sock or tcp://host:port",
+        ),
+        Field(
+            key="certificates",
+            kind=Kind.TEXT,
+            doc="Folder with ca.pem, cert.pem and key.pem for an engine behind TLS.",
+        ),
+    ),
+)
+
+
+def _runner(place: Place) -> Runner:
+    from launchyard.adapters.docker.engine import address_of
+    from launchyard.adapters.docker.runner import DockerRunner
+
+    return DockerRunner(address_of(place.settings, place.environment))
+
+
+def _target(setting: Setting) -> Target:
+    from launchyard.adapters.docker.engine import address_of, engine_id, scope_of
+    from launchyard.adapters.docker.target import DockerTarget, DockerTargetConfig
+    from launchyard.domain.targets.docker import DockerDefaults
+    from launchyard.domain.targets.draft import AgentSide
+
+    place = setting.place
+    address = address_of(place.settings, place.environment)
+    return DockerTarget(
+        DockerTargetConfig(
+            host=setting.host,
+            scope=scope_of(engine_id(address)),
+            agent=AgentSide(
+                environment=place.environment, server=setting.server, macro_env=setting.macro_env
+            ),
+            defaults=DockerDefaults(
+                run_s=setting.run_s, grace_s=setting.grace_s, log_quota_b=setting.log_quota_b
+            ),
+        )
+    )
+
+
+@hookimpl
+def targets() -> Sequence[TargetProvider]:
+    return (
+        TargetProvider(
+            name=TYPE,
+            doc="Containers of a Docker engine.",
+            config=BLOCK,
+            make=_runner,
+            target=_target,
+            process=TYPE,
+            modules=("docker",),
+            extra="docker",
+            when_configured=True,
+        ),
+    )
