@@ -178,6 +178,15 @@ SWEEP_FAILED: Final = Event(
     "The next look for orphans is made as usual.",
 )
 
+EVENTS_DEAF: Final = Event(
+    "events_deaf",
+    _W,
+    "the target's events are not heard now: {error}",
+    "Its jobs are looked at in turn until it is heard again.",
+)
+IMAGE_PULLING: Final = Event("image_pulling", _I, "pulling {image}", "A job waits for its image.")
+IMAGE_PULLED: Final = Event("image_pulled", _I, "pulled {image}", "The image is here.")
+
 # Processes, actors and plugins
 ACTOR_REPLACED: Final = Event(
     "actor_replaced",
@@ -208,6 +217,12 @@ MESSAGE_UNKNOWN: Final = Event(
 )
 MESSAGE_IDLE: Final = Event(
     "message_idle", _D, "nothing to be done about {what}", "A worker process told what is known."
+)
+TIDIED: Final = Event(
+    "tidied", _I, "took away {count} {kind} ({size_b} bytes)", "They were kept long enough."
+)
+TIDY_FAILED: Final = Event(
+    "tidy_failed", _W, "the state folder was not tidied: {error}", "It is tried again later."
 )
 JOURNAL_ASIDE: Final = Event(
     "journal_aside",

@@ -10,6 +10,7 @@ from typing import Final
 from launchyard.adapters.docker.client import Engine, EngineError
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.docker import DockerPlan
+from launchyard.ports import events
 from launchyard.ports.runner import RunnerError
 
 _log = logging.getLogger(__name__)
@@ -81,13 +82,13 @@ class Images:
 
     def _pull(self, key: tuple[str, str], pull: _Pull) -> None:
         image, platform = key
-        _log.info("pulling %s", image)
+        events.IMAGE_PULLING.log(_log, image=image)
         try:
             for line in self._engine.pull(image, platform):
                 if said := line.get("error"):
                     pull.error = _failure(image, str(said))
             if pull.error is None:
-                _log.info("pulled %s", image)
+                events.IMAGE_PULLED.log(_log, image=image)
         except EngineError as e:
             pull.error = _failure(image, str(e))
         finally:

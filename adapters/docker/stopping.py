@@ -9,6 +9,7 @@ import time
 from typing import Final
 
 from launchyard.adapters.docker.client import Engine
+from launchyard.ports import events
 from launchyard.ports.runner import RunnerError
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Stopper:
             try:
                 self._engine.kill(uid, "SIGKILL")
             except RunnerError as e:
-                _log.warning("%s is not ended yet: %s", uid[:12], e)
+                events.CANCEL_FAILED.log(_log, name=uid[:12], error=e)
                 if tries < _TRIES:
                     with self._changed:
                         again = time.monotonic() + _AGAIN_S

@@ -11,6 +11,7 @@ from typing import Final
 from launchyard.adapters.docker.client import Engine, Stream
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.naming import ITEM
+from launchyard.ports import events
 from launchyard.ports.runner import Handle, Observation, RunnerError, Seen
 
 _log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class DockerWatch:
             try:
                 seen = self._look(handle)
             except RunnerError as e:
-                _log.warning("%s cannot be looked at now: %s", handle.name, e)
+                events.TARGET_SILENT.log(_log, name=handle.name, error=e)
                 self._look_again(_SOON_S)
                 continue
             with self._changed:
@@ -133,7 +134,7 @@ class DockerWatch:
             try:
                 wait_s = self._listen(wait_s)
             except RunnerError as e:
-                _log.warning("the engine's events are not heard now: %s", e)
+                events.EVENTS_DEAF.log(_log, error=e)
             self._hears.clear()
             self._look_again(0.0)
             self._closed.wait(wait_s)

@@ -15,6 +15,7 @@ from launchyard.adapters.local.venv.sweep import VenvSweep
 from launchyard.adapters.sqlite.notes import rows_of, set_asides
 from launchyard.adapters.system.folder import default_state
 from launchyard.domain.config.model import AgentConfig
+from launchyard.ports import events
 from launchyard.ports.housekeeping import Gone, Kind
 from launchyard.ports.journal import JournalError
 from launchyard.ports.programs import ProgramError
@@ -87,6 +88,6 @@ def _watch(folder: str, keep_s: float, over: threading.Event) -> None:
         try:
             for gone in tidy(folder, keep_s, dry_run=False):
                 if gone.count:
-                    _log.info("took away %d %s (%d bytes)", gone.count, gone.kind, gone.size_b)
+                    events.TIDIED.log(_log, count=gone.count, kind=gone.kind, size_b=gone.size_b)
         except (JournalError, OSError) as error:
-            _log.warning("the state folder was not tidied: %s", error)
+            events.TIDY_FAILED.log(_log, error=error)
