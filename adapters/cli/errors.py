@@ -80,6 +80,7 @@ def _refused(error: OperatorError) -> Told:
     for path, message, _ in refusal.problems[:1]:
         what = what.removesuffix(f": {path}: {message}") or what
     why = "\n".join(lines) if lines else refusal.where
+    why = refusal.where if why == what else why
     return Told(what, why, error.remedy, OF_FAILURE[refusal.failure])
 
 

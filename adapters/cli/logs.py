@@ -6,13 +6,16 @@ import sys
 
 import click
 
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.ends import of_end
 from launchyard.adapters.cli.follow import follow
-from launchyard.adapters.cli.live import view_for
+from launchyard.adapters.cli.live import JsonView, PlainView, view_for
 from launchyard.adapters.cli.output import json_option, print_line
 from launchyard.adapters.cli.session import Session, connected
 from launchyard.domain.item import ItemState
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import LogAddress
+from launchyard.ports.records import ItemView
 
 
 @click.command()
@@ -43,11 +46,21 @@ def logs(
     if as_json or (following and not over):
         for chunk in session.operator.follow_logs(address) if following or over else ():
             _print(chunk, as_json=as_json)
-        return 0
-    for piece in session.operator.logs(address):
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
-    return 0
+    else:
+        for piece in session.operator.logs(address):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    if not following or attempt:
+        return Code.OK
+    return _tell_end(found if over else session.operator.item(found.id)[0], as_json=as_json)
+
+
+def _tell_end(item: ItemView, *, as_json: bool) -> int:
+    """Say how *item* ended, if it has; return the exit code."""
+    if item.state is not ItemState.DONE:
+        return Code.OK
+    (JsonView() if as_json else PlainView()).close(item)
+    return of_end(item.attempt_state)
 
 
 def _print(chunk: object, *, as_json: bool) -> None:

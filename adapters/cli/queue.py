@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from launchyard.adapters.cli.output import (
     print_table,
 )
 from launchyard.adapters.cli.session import Session, connected
+from launchyard.domain.config.schema import KnownTypes
 from launchyard.domain.documents import Json
 from launchyard.domain.priority import QueueMode
 from launchyard.domain.wire import to_json
@@ -76,6 +78,15 @@ def create(  # each is one option of the command
         print_json(_document(made))
     else:
         click.echo(f"queue {made.queue.entity}/{made.queue.name} on {made.queue.resource}")
+    _doubt(made.queue.resource)
+
+
+def _doubt(resource: str) -> None:
+    """Say so when *resource* looks misspelt: a plugin that only agents have may bring it."""
+    known = (*KnownTypes().targets, "exec")
+    near = get_close_matches(resource, known, 1)
+    if resource not in known and near:
+        click.echo(f"note: {resource} is no target of ours; did you mean `{near[0]}`?", err=True)
 
 
 @queue.command("list")

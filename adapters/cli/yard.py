@@ -71,6 +71,8 @@ class Yard:
         plan = self.plan
         plan.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         refuse_taken(plan.port)
+        if plan.operations_port:
+            refuse_taken(plan.operations_port, "--operations-port")
         words = ["server", "--host", _HOST, "--port", str(plan.port)]
         words += ["--state-dir", str(plan.state / "server")]
         words += ["--admin-key-file", str(plan.key_file)]
@@ -155,8 +157,8 @@ def _once(make: Callable[[], object]) -> None:
             raise
 
 
-def refuse_taken(port: int) -> None:
-    """Raise `CommandError` when somebody listens on *port*."""
+def refuse_taken(port: int, flag: str = "--port") -> None:
+    """Raise `CommandError` when somebody listens on *port*, which *flag* chooses."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -165,7 +167,7 @@ def refuse_taken(port: int) -> None:
             raise CommandError(
                 f"port {port} is taken",
                 f"{_HOST}:{port}: {(error.strerror or '').lower()}",
-                "stop what listens there (another `launchyard up`?), or choose one with --port",
+                f"stop what listens there (another `launchyard up`?), or choose one with {flag}",
                 code=Code.CONFLICT,
             ) from None
 

@@ -26,7 +26,8 @@ _FAILURES: Final[Mapping[int, Failure]] = {
 _REMEDIES: Final[Mapping[int, str]] = {
     401: "log in with a key of this server: `launchyard login URL`",
     403: "ask an administrator of the entity for a key with a higher role",
-    404: "check the name; `launchyard ps`, `queue list` and `entity list` tell what there is",
+    404: "check the name; `launchyard ps`, `agents`, `queue list`, `keys list`, `secret list` and"
+    " `entity list` tell what there is",
     413: "keep data out of the folder; `.launchyardignore` names what stays behind",
 }
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 507})

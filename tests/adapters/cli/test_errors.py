@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from launchyard.adapters.cli.main import run
+from launchyard.adapters.cli.yard import free_port
 from tests.adapters.cli.kit import Done, Home
 from tests.servers import RunningServer
 
@@ -91,6 +92,22 @@ def test_a_taken_port(stranger: Home) -> None:
         port = str(taken.getsockname()[1])
         _three_lines(stranger.run("up", "--port", port), 6, port, "--port")
         _three_lines(stranger.run("server", "--port", port), 6, port, "--port")
+        words = ("up", "--port", str(free_port()), "--operations-port", port)
+        _three_lines(stranger.run(*words), 6, port, "--operations-port")
+
+
+def test_a_reason_is_not_said_twice(home: Home) -> None:
+    """What is wrong with a name is the whole message."""
+    done = home.run("queue", "create", "bad name")
+    assert done.code == 3
+    assert done.err.count("must begin with") == 1
+
+
+def test_a_misspelt_target_is_told(home: Home) -> None:
+    """It may be a plugin's that only the agents have, so the queue is made all the same."""
+    done = home.run("queue", "create", "slips", "-r", "lokal-process")
+    assert (done.code, "did you mean `local-process`?" in done.err) == (0, True)
+    assert "did you mean" not in home.run("queue", "create", "own", "-r", "our-cluster").err
 
 
 def test_a_misspelt_command(stranger: Home) -> None:

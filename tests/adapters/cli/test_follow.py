@@ -126,6 +126,20 @@ def test_a_log_is_printed_whole_afterwards(home: Home, driver: Driver) -> None:
     assert home.run("logs", item, "--json").lines[0]["event"] == "log"
 
 
+def test_following_what_has_ended_tells_the_end(home: Home, driver: Driver) -> None:
+    """A script that comes too late gets the same exit code; without -f the code is of the call."""
+    process = home.begin("launch", "--", "false")
+    item = _run_job(driver)
+    process.communicate(timeout=LIMIT_S)
+    driver.end(AttemptState.FAILED, reason=Reason.EXIT_CODE, detail="the detail", exit_code=3)
+    late = home.run("logs", "-f", item)
+    assert (late.code, late.out) == (10, home.run("logs", item).out)
+    assert "exit_code" in late.err
+    assert home.run("logs", "-f", item, "--source", "build").code == 10
+    assert home.run("logs", "-f", item, "--json").lines[-1]["event"] == "end"
+    assert home.run("logs", item).code == 0
+
+
 class Terminal:
     """A pseudo-terminal that reads along."""
 
