@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from launchyard.domain.exchange import AgentStanding, Refusal
 
@@ -72,7 +72,7 @@ class StandingBook:
         if self._counts.suspended != count:
             self._count(suspended=count)
 
-    def _count(self, **changed: int) -> None:
+    def _count(self, **changed: Any) -> None:
         with self._lock:
             self._counts = replace(self._counts, **changed)
             first, self._untold = not self._untold, True

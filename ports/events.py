@@ -6,6 +6,7 @@ A name is for programs and stays; the sentence is for people and may change.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -45,7 +46,7 @@ class Event:
         )
 
 
-def _extra(name: str, fields: dict[str, object]) -> dict[str, object]:
+def _extra(name: str, fields: Mapping[str, object]) -> dict[str, object]:
     return {"fields": {"event": name, **fields}}
 
 
