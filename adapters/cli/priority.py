@@ -17,7 +17,7 @@ from launchyard.domain.priority import WORDS, Priority
 @click.argument("priority", type=click.Choice(WORDS))
 @json_option
 def priority(session: Session, *, items: Sequence[str], priority: str, as_json: bool) -> None:
-    """Give waiting ITEMS another PRIORITY, on a queue whose mode is priority."""
+    """Move waiting ITEMS to another PRIORITY, on a queue whose mode is priority."""
     moved = [session.operator.set_priority(session.item(item), priority) for item in items]
     if as_json:
         print_json(moved)

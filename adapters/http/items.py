@@ -147,6 +147,7 @@ class ItemRoutes:
                 resource=queue.resource,
                 spec=judged.document,
                 config=judged.merged,
+                priority=judged.priority.word,
                 findings=findings,
             )
         )

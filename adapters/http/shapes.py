@@ -192,6 +192,7 @@ class Planned:
     resource: str
     spec: Json
     config: Json
+    priority: str
     findings: tuple[Finding, ...] = ()
 
 

@@ -135,11 +135,12 @@ def test_flags_become_a_spec(home: Home, words: list[str], part: dict[str, objec
 
 def test_a_spec_from_a_file_is_overridden_by_flags(home: Home, tmp_path: Path) -> None:
     """JSON or YAML; what the flags do not say stays."""
-    spec = {"project": "p", "name": "from file", "priority": 1, "env": {"A": "1"}}
+    spec = {"project": "p", "name": "from file", "priority": 2, "env": {"A": "1"}}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     words = ("plan", "-c", "spec.json", "--name", "mine", "--env", "B=2", "--json", "--", "true")
-    found = home.run(*words).json["spec"]
-    assert (found["name"], found["priority"], found["project"]) == ("mine", 1, "p")
+    planned = home.run(*words).json
+    found = planned["spec"]
+    assert (found["name"], planned["priority"], found["project"]) == ("mine", "medium", "p")
     assert found["env"] == {"A": "1", "B": "2"}
 
 
