@@ -22,7 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "cancel": ("items", "End a job."),
     "priority": ("priority", "Move a waiting job."),
     "retry": ("retrying", "Try a job again that has ended, or let a delayed one go."),
-    "duplicate": ("retrying", "Launch a job once more as a new one."),
+    "duplicate": ("retrying", "Put a job on its queue once more, as a new one."),
     "dead-letters": ("retrying", "List and replay jobs that failed for good."),
     "logs": ("logs", "Print a job's log, as it comes with -f."),
     "outputs": ("outputs", "List or fetch the files that a job left."),
