@@ -1,0 +1,165 @@
+"""`server backup` and `server restore` with real servers, and `gc`, from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sqlite3
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.cli.kit import Home
+from tests.adapters.http.agents import FakeAgent, lease
+from tests.servers import RunningServer, running_server
+
+DAY_S = 86400
+
+
+def _home(folder: Path, server: RunningServer | None = None) -> Home:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Home(folder, server)
+
+
+def _archive(folder: Path, server: RunningServer) -> str:
+    """Upload a code archive; return its name."""
+    path = folder / "code.tar.gz"
+    (folder / "train.py").write_text("print(1)\n")
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(folder / "train.py", "train.py")
+    data = path.read_bytes()
+    name = hashlib.sha256(data).hexdigest()
+    assert server.ask("PUT", f"/archives/{name}", data=data).status_code == 201
+    return name
+
+
+def _reclaim(agent: FakeAgent, grant: dict[str, str]) -> str:
+    body = {"caller": agent.caller, **lease(grant), "place": agent.place(grant["item"], "1")}
+    return str(agent.ask("reclaim", body).json()["verdict"])
+
+
+def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
+    """Jobs run while it is made; what began after it is settled with the agent that has it.
+
+    The archive is its owner's alone and has no keys in it.
+    """
+    backup = tmp_path / "yard.backup"
+    with running_server(tmp_path / "old") as server:
+        server.make_queue()
+        home = _home(tmp_path / "home", server)
+        code = _archive(tmp_path, server)
+        assert home.run("secret", "set", "hf", stdin="s3cret-canary").code == 0
+        items = [server.submit("true") for _ in range(3)]
+        old = FakeAgent.start(server, "a", ("main",))
+        [before] = old.claim()["items"]
+        assert old.launch(before)["verdict"] == "taken"
+        old.report(before, 1, state="running", place=old.place(before["item"], "1"))
+        path = f"/items/{before['item']}/attempts/1"
+        assert server.ask("PUT", f"{path}/outputs/m.txt", data=b"model").status_code == 201
+        done = home.run("server", "backup", str(backup), "--state-dir", str(server.state))
+        assert done.code == 0, done.err
+        assert "secrets.keys" in done.err
+        [after] = old.claim()["items"]
+        assert old.launch(after)["verdict"] == "taken"
+        server.kill()
+    assert backup.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(backup) as tar:
+        names = tar.getnames()
+    assert not any("secrets.keys" in name for name in names)
+    state = tmp_path / "new" / "state"
+    restored = home.run("server", "restore", str(backup), "--state-dir", str(state))
+    assert restored.code == 0, restored.err
+    shutil.copy(tmp_path / "old" / "state" / "secrets.keys", state)
+    shutil.copy(tmp_path / "old" / "admin.key", tmp_path / "new")
+    with running_server(tmp_path / "new") as server:
+        old.server = server
+        home.server = server
+        other = FakeAgent.start(server, "b", ("main",))
+        assert other.claim(4)["items"] == []
+        beat = {"caller": old.caller, "leases": [lease(before), lease(after)]}
+        answer = old.ask("heartbeat", beat).json()
+        assert {ref["item"] for ref in answer["stale"]} == {before["item"], after["item"]}
+        assert [_reclaim(old, grant) for grant in (before, after)] == ["granted", "granted"]
+        assert other.claim(4)["items"] == []
+        shown = {one["id"]: one["state"] for one in server.call("GET", "/items")["items"]}
+        assert shown == {items[0]: "launched", items[1]: "launched", items[2]: "queued"}
+        assert server.ask("GET", f"/archives/{code}").status_code == 200
+        output = server.ask("GET", f"/items/{before['item']}/outputs/m.txt")
+        assert output.content == b"model"
+        assert "hf" in home.run("secret", "list").out
+        full = home.run("server", "restore", str(backup), "--state-dir", str(state))
+        assert full.code == 6
+        assert "not empty" in full.err
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "other", "newer"])
+def test_a_backup_that_cannot_be_trusted_is_refused(tmp_path: Path, harm: str) -> None:
+    """Nothing is left of the attempt, and the words say what is wrong."""
+    home, state, backup = _home(tmp_path / "home"), tmp_path / "state", tmp_path / "b"
+    state.mkdir()
+    with contextlib.closing(_fresh(state / "launchyard.db")) as db:
+        if harm == "newer":
+            db.execute("UPDATE alembic_version SET version_num = '9999'")
+            db.commit()
+    made = home.run("server", "backup", str(backup), "--state-dir", str(state))
+    assert made.code == 0, made.err
+    data = backup.read_bytes()
+    if harm == "cut":
+        backup.write_bytes(data[: len(data) * 2 // 3])
+    elif harm == "changed":
+        middle = len(data) // 2
+        backup.write_bytes(data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
+    elif harm == "other":
+        backup.write_text("my holiday pictures")
+    new = tmp_path / "new"
+    done = home.run("server", "restore", str(backup), "--state-dir", str(new))
+    assert done.code == 1
+    assert ("does not know" if harm == "newer" else "damaged") in done.err
+    assert not new.exists()
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def _fresh(path: Path) -> sqlite3.Connection:
+    """Make a database as a server does."""
+    from launchyard.adapters.sql.store import open_store  # noqa: PLC0415
+    from launchyard.adapters.system.clock import SystemClock  # noqa: PLC0415
+
+    open_store(f"sqlite:///{path}", SystemClock()).close()
+    return sqlite3.connect(path)
+
+
+def test_gc_tells_first_and_takes_then(tmp_path: Path) -> None:
+    """On the server and in the agent's folder; what is used, waiting or fresh stays."""
+    with running_server(tmp_path / "server") as server:
+        server.make_queue()
+        code, item = _archive(tmp_path, server), server.submit("true")
+        server.call("POST", f"/items/{item}/cancel", json={})
+        waiting = server.submit("true")
+        old_ms = round((time.time() - 100 * DAY_S) * 1000)
+        with contextlib.closing(sqlite3.connect(server.state / "launchyard.db")) as db:
+            db.execute("UPDATE archives SET created_ms = ?", [old_ms])
+            db.execute("UPDATE items SET enqueued_ms = ?", [old_ms])
+            db.execute("UPDATE items SET times = ? WHERE id = ?", [f'{{"done": {old_ms}}}', item])
+            db.commit()
+        home = _home(tmp_path / "home", server)
+        agent = tmp_path / "agent"
+        venv = agent / "build" / "venv" / "venvs" / "key"
+        venv.mkdir(parents=True)
+        (venv / "big").write_bytes(b"x" * 10_000)
+        (venv / "launchyard-complete").touch()
+        os.utime(venv / "launchyard-complete", (0, 0))
+        words = ("gc", "--state-dir", str(agent), "--json")
+        would, went, again = (
+            {one["kind"]: one["count"] for one in home.run(*words, *more).json["gone"]}
+            for more in (["--dry-run"], [], [])
+        )
+        assert would == went == {"items": 1, "archives": 1, "agents": 0, "venvs": 1, "journals": 0}
+        assert set(again.values()) == {0}
+        assert server.ask("GET", f"/items/{item}").status_code == 404
+        assert server.ask("GET", f"/items/{waiting}").status_code == 200
+        assert server.ask("HEAD", f"/archives/{code}").status_code == 404
+        assert not venv.exists()
