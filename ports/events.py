@@ -188,6 +188,13 @@ EVENTS_DEAF: Final = Event(
 IMAGE_PULLING: Final = Event("image_pulling", _I, "pulling {image}", "A job waits for its image.")
 IMAGE_PULLED: Final = Event("image_pulled", _I, "pulled {image}", "The image is here.")
 
+LOCAL_AGAIN: Final = Event(
+    "local_again",
+    _W,
+    "this machine refuses something and is asked again: {error}",
+    "A full disk, or a lack of open files.",
+)
+
 # Processes, actors and plugins
 ACTOR_REPLACED: Final = Event(
     "actor_replaced",

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from launchyard.ports import events
+
 _LOG: Final = logging.getLogger(__name__)
 
 Task = Callable[[], float | None]
@@ -45,7 +47,7 @@ class Agenda:
             try:
                 again_s = task()
             except OSError as error:  # a full disk or a lack of descriptors passes
-                _LOG.warning("will try again: %s", error)
+                events.LOCAL_AGAIN.log(_LOG, error=error)
                 again_s = 1.0
             if again_s is not None:
                 self.add(again_s, task)
