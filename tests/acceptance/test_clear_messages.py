@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, free_port, start, yard
+from tests.programs import Program, free_port, start, until, yard
 
 
 def _plain(program: Program, code: int, *words: str) -> None:
@@ -40,13 +41,17 @@ def test_an_unknown_queue_gets_a_did_you_mean(tmp_path: Path) -> None:
 
 
 def test_a_second_agent_in_one_folder_is_refused(tmp_path: Path) -> None:
-    """Exit code 6; the first one goes on."""
+    """Exit code 6; the first one goes on, and SIGUSR1 has it say what all of it does."""
     with yard(tmp_path) as place:
         first = place.start_agent("agent")
         assert place.wait_done(place.submit("/bin/true"))["attempt_state"] == "succeeded"
         second = place.start_agent("agent")
         _plain(second, 6, str(tmp_path / "agent"))
         assert first.process.poll() is None
+        first.signal(signal.SIGUSR1)
+        until(lambda: "thread " in first.said(), "the stacks of all threads")
+        for word in ("what everyone does:", "main/supervisor: alive", "local-process host: alive"):
+            assert word in first.said()
         place.agents["first"] = first
 
 
@@ -69,6 +74,11 @@ def test_a_corrupt_journal_is_named_with_the_remedy(tmp_path: Path) -> None:
         for extra in journal.parent.glob(f"{journal.name}-*"):
             extra.unlink()
         _plain(place.start_agent(), 1, str(journal), "--rebuild-journal")
+        words = ["agent", "-q", "main", "-e", "team", "--server", place.url]
+        words += ["--key-file", str(place.key_file), "--state-dir", str(tmp_path / "agent")]
+        words += ["--operations-port", "0", "--rebuild-journal"]
+        place.agents["agent"] = start(tmp_path, "anew", words)
+        assert place.wait_done(place.submit("/bin/true"))["attempt_state"] == "succeeded"
 
 
 def test_a_server_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
