@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from dataclasses import replace
 from typing import Any
 
 from launchyard.domain.attempt import AttemptState
@@ -117,9 +118,8 @@ class RetryContract(StoreKit):
         assert (earlier.agent, earlier.place_name) == (worker.caller.agent, "ly-x-a1")
         assert earlier.times_ms["failed"] == FAILED.at_ms
         assert world.store.read_log(item, 1, "main", 0, 99).data == b"first"
-        known = {"entity": "team", "queue": "q", "failure": FailureClass.USER}
-        ends = [BadEnd(retried=True, **known), BadEnd(retried=False, **known)]
-        assert world.store.bad_ends() == ends
+        end = BadEnd(entity="team", queue="q", failure=FailureClass.USER, retried=True)
+        assert world.store.bad_ends() == [end, replace(end, retried=False)]
         assert world.store.bad_ends() == []
 
     def test_the_earlier_attempt_has_nothing_more_to_write(self, world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from launchyard.domain.config.problem import DocumentError
-from launchyard.domain.documents import dotted
+from launchyard.domain.documents import Json, dotted
 from launchyard.domain.retry import Budget, RetryPolicy
 from launchyard.domain.retry_wire import effective, item_policy, policy_document, queue_policy
 
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_an_item_lays_its_own_over_its_queues() -> None:
     """Part by part: other budgets, and what pays for a lost attempt, stay the queue's."""
-    own = {"budgets": {"user": 2}, "backoff": {"first_s": 0}}
+    own: Json = {"budgets": {"user": 2}, "backoff": {"first_s": 0}}
     found = item_policy(own, queue_policy(QUEUE))
     assert (found.budgets[Budget.USER], found.budgets[Budget.LOST]) == (2, 1)
     assert (found.backoff.first_s, found.backoff.factor) == (0, 3)
@@ -92,12 +92,12 @@ def test_a_wrong_policy_is_told_with_its_path(document: Any, path: str) -> None:
 
 def test_everything_wrong_is_told_at_once() -> None:
     """Nobody mends a document one slip at a time."""
-    wrong = {"budgets": {"user": -1, "x": 1}, "backoff": {"jitter": 2}, "y": 0}
+    wrong: Json = {"budgets": {"user": -1, "x": 1}, "backoff": {"jitter": 2}, "y": 0}
     assert len(problems(lambda: queue_policy(wrong))) == 4
 
 
 def test_some_words_are_a_queues_alone() -> None:
     """An item cannot have its lost attempts run again, nor say who may override."""
-    own = {"budgets": {"lost": 1}, "items_may_override": True}
+    own: Json = {"budgets": {"lost": 1}, "items_may_override": True}
     found = problems(lambda: item_policy(own, RetryPolicy()))
     assert list(found) == ["retry.budgets.lost", "retry.items_may_override"]
