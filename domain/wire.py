@@ -2,7 +2,7 @@
 
 Field names and types are read once per class from its annotations, and compiled into functions;
 whoever adds a field has nothing to do here. Unknown fields are ignored and absent ones take their
-default, so that agent and server may be one release apart.
+default, so that agent and server may be one release apart; `domain.newer` has the words.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias, TypeVar, Union, cast, get_args, get_or
 
 from launchyard.domain.documents import Json, Path, dotted
 from launchyard.domain.lease import Token
+from launchyard.domain.newer import COUNTS_AS, LEFT_OUT, SKIPPED
 
 _T = TypeVar("_T")
 _Decode: TypeAlias = Callable[[Any], Any]
@@ -35,7 +36,11 @@ class WireError(ValueError):
 
     def below(self, step: str | int) -> WireError:
         """Return the same error as seen from one step further up."""
-        return WireError((step, *self.path), self.message)
+        return type(self)((step, *self.path), self.message)
+
+
+class _NewerError(WireError):
+    """A word is unknown, which a newer peer may have meant."""
 
 
 def to_json(value: object) -> Json:
@@ -146,7 +151,12 @@ def _decoder(kind: Any) -> _Decode:
     if kind in _PLAIN:
         return _PLAIN[kind]
     if not isinstance(kind, type):
-        return _compound(kind, _decoder, _list_decoder, _mapping_decoder)
+        parts = set(get_args(kind))
+        if SKIPPED & parts:
+            whole = _list_decoder(_lenient(_decoder(get_args(kind)[0])))
+            return lambda document: tuple(one for one in whole(document) if one is not None)
+        read = _compound(kind, _decoder, _list_decoder, _mapping_decoder)
+        return _lenient(read) if NoneType in parts and LEFT_OUT & parts else read
     if issubclass(kind, StrEnum):
         return _enum_decoder(kind)
     if is_dataclass(kind):
@@ -195,6 +205,18 @@ def _list_decoder(read: _Decode) -> _Decode:
     return decode
 
 
+def _lenient(read: _Decode) -> _Decode:
+    """Take what only a newer peer understands for absent."""
+
+    def decode(document: Any) -> Any:
+        try:
+            return read(document)
+        except _NewerError:
+            return None
+
+    return decode
+
+
 def _mapping_decoder(read: _Decode) -> _Decode:
     def decode(document: Any) -> Any:
         if not isinstance(document, dict):
@@ -215,9 +237,10 @@ def _enum_decoder(kind: type[StrEnum]) -> _Decode:
     allowed = ", ".join(known)
 
     def decode(document: Any) -> Any:
-        found = known.get(document) if isinstance(document, str) else None
+        is_word = isinstance(document, str)
+        found = (known.get(document) or COUNTS_AS.get(kind)) if is_word else None
         if found is None:
-            raise WireError((), f"must be one of {allowed}")
+            raise (_NewerError if is_word else WireError)((), f"must be one of {allowed}")
         return found
 
     return decode

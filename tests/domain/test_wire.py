@@ -109,7 +109,7 @@ LEASE: dict[str, Json] = {"item": "i", "attempt": 1, "token": "0.1"}
         (LeaseRef, {**LEASE, "attempt": 1.5}, ("attempt",), "whole number"),
         (LeaseRef, {**LEASE, "token": "7"}, ("token",), '"0.3"'),
         (LeaseRef, {**LEASE, "token": 7}, ("token",), '"0.3"'),
-        (Fact, {**FACT, "state": "flying"}, ("state",), "claimed, preparing"),
+        (Fact, {**FACT, "state": 7}, ("state",), "claimed, preparing"),
         (Fact, {**FACT, "suspended": 1}, ("suspended",), "true or false"),
         (ClaimAnswer, {"commands": [{"kind": "drain"}, {}]}, ("commands", 1, "kind"), "missing"),
         (AgentHello, {"queues": "q"}, ("queues",), "a list, not a text"),
