@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from launchyard.domain.documents import Json
+
 _HOST: Final = r"(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
 _AUTHORITY: Final = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?")
 _SSH_USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _SCP: Final = re.compile(rf"([A-Za-z0-9_][A-Za-z0-9_.+-]*)@({_HOST}):([^:\-].*)")
 _USER_DATA: Final = re.compile(r"(?<=://)[^\s'\"]*@")
+_WEB_USER: Final = re.compile(r"(?i)(?<=https://)[^\s/?#'\"]*@")
 _BAD_IN_URL: Final = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\\"'`<>^{|}]")
 _BAD_IN_REF: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _SHA: Final = re.compile(r"[0-9a-f]{40}")
@@ -144,6 +147,19 @@ def scrub(text: str, *remotes: Remote) -> str:
     for secret in sorted({s for r in remotes for s in r.secrets}, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
+
+
+def hide_user_data(document: Json) -> Json:
+    """Return a copy of *document* whose https addresses show no user and no password."""
+    match document:
+        case dict():
+            return {key: hide_user_data(value) for key, value in document.items()}
+        case list():
+            return [hide_user_data(value) for value in document]
+        case str():
+            return _WEB_USER.sub("***@", document)
+        case _:
+            return document
 
 
 def _https(text: str) -> Remote:

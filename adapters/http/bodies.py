@@ -16,7 +16,9 @@ from starlette.responses import Response
 from launchyard.adapters.http.problems import RefusalError, wrong
 from launchyard.domain.archive import mebibytes
 from launchyard.domain.documents import Json
+from launchyard.domain.remotes import hide_user_data
 from launchyard.domain.wire import MOST_WHOLE, from_json, to_json
+from launchyard.ports.records import ItemView
 
 _T = TypeVar("_T")
 _DEEPEST: Final = 200
@@ -31,6 +33,17 @@ def answer_json(document: Json, status: int = 200) -> Response:
 def answer_value(value: object, status: int = 200) -> Response:
     """Answer with a value in its form on the wire."""
     return answer_json(to_json(value), status)
+
+
+def item_document(view: ItemView) -> dict[str, Json]:
+    """Return *view* on the wire; the user data of an address is for its agent alone."""
+    document = fields(to_json(view))
+    return document | {"spec": hide_user_data(document.get("spec"))}
+
+
+def answer_item(view: ItemView, status: int = 200) -> Response:
+    """Answer with an item."""
+    return answer_json(item_document(view), status)
 
 
 async def read_bytes(request: Request, most_b: int) -> bytes:

@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from launchyard.adapters.http.bodies import (
+    answer_item,
     answer_json,
     answer_value,
     fields,
+    item_document,
     part,
     read_json,
     whole,
@@ -31,6 +33,7 @@ from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
+from launchyard.domain.remotes import hide_user_data
 from launchyard.domain.retry_wire import item_policy, queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.secrets import item_context, references
@@ -128,7 +131,7 @@ class ItemRoutes:
         if is_new:
             self._guard.remember(view.id, entity, name)
             self._notify(view)
-        return answer_value(view, 201 if is_new else 200)
+        return answer_item(view, 201 if is_new else 200)
 
     async def plan(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
@@ -145,7 +148,7 @@ class ItemRoutes:
                 entity=entity,
                 queue=name,
                 resource=queue.resource,
-                spec=judged.document,
+                spec=hide_user_data(judged.document),
                 config=judged.merged,
                 priority=judged.priority.word,
                 findings=findings,
@@ -171,7 +174,7 @@ class ItemRoutes:
     async def item(self, request: Request) -> Response:
         item = part(request, "item")
         self._guard.require_item_or_own(request, Action.READ, item)
-        document = fields(to_json(self._store.item(item)))
+        document = item_document(self._store.item(item))
         return answer_json(document | {"attempts": to_json(self._store.attempts(item))})
 
     async def cancel(self, request: Request) -> Response:
@@ -181,7 +184,7 @@ class ItemRoutes:
         if view.agent:
             self._house.waits.notify_agent(view.agent)
         self._house.items_changed([item])
-        return answer_value(view)
+        return answer_item(view)
 
     def judge(self, new: NewLaunch, queue: Queue) -> Submission:
         """Return what *new* would put on *queue*, or raise everything that is wrong with it."""

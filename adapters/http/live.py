@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from launchyard.adapters.http.bodies import (
     answer_value,
     flag,
+    item_document,
     part,
     path_whole,
     read_bytes,
@@ -26,7 +27,6 @@ from launchyard.adapters.http.sse import COMMENT, Streams, event
 from launchyard.adapters.http.topics import Follower, log_topic
 from launchyard.domain.attempt_token import OWN_SOURCE
 from launchyard.domain.rights import Action
-from launchyard.domain.wire import to_json
 from launchyard.ports.families import LOG_BYTES_STORED
 from launchyard.ports.records import ItemView
 
@@ -112,7 +112,7 @@ class LiveRoutes:
                 view = self._store.item(item)
                 if view != last:
                     last = view
-                    yield event("item", to_json(view))
+                    yield event("item", item_document(view))
                 if patience.is_over(view, changed=False):
                     return
                 if not await self._rung(follower):

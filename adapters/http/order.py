@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from launchyard.adapters.http.bodies import answer_value, part, read_value
+from launchyard.adapters.http.bodies import answer_item, answer_value, part, read_value
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
@@ -76,7 +76,7 @@ class OrderRoutes:
             raise wrong("priority", f"must be one of {', '.join(WORDS)}, or 0 to 3")
         view = self._store.set_priority(item, priority)
         self._house.items_changed([item])
-        return answer_value(view)
+        return answer_item(view)
 
 
 def explained(store: Store, views: Sequence[ItemView]) -> Sequence[ItemView]:

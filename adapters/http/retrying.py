@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from launchyard.adapters.http.bodies import answer_value, part, read_value, whole
+from launchyard.adapters.http.bodies import answer_item, answer_value, part, read_value, whole
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.items import ItemRoutes
@@ -105,7 +105,7 @@ class RetryRoutes:
         user = whose.principal.user
         view = await self._house.write(lambda: self._store.retry(item, user))
         self._waiting(view.entity, view.queue, [item])
-        return answer_value(view)
+        return answer_item(view)
 
     async def duplicate(self, request: Request) -> Response:
         of = part(request, "item")
@@ -121,7 +121,7 @@ class RetryRoutes:
         view = await self._house.write(lambda: self._store.duplicate(of, new))
         self._guard.remember(view.id, view.entity, view.queue)
         self._waiting(view.entity, view.queue, [view.id])
-        return answer_value(view, 201)
+        return answer_item(view, 201)
 
     async def dead_letters(self, request: Request) -> Response:
         entity, queue = part(request, "entity"), part(request, "queue")

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launchyard.domain.documents import Json
 from launchyard.domain.remotes import (
     Remote,
     RemoteRefusedError,
     check_ref,
     check_subdir,
+    hide_user_data,
     is_commit,
     may_be_commit,
     parse_remote,
@@ -220,3 +222,16 @@ def test_a_token_as_user_name_is_a_secret() -> None:
     """A lone user name is a token; a short one beside a password is a name."""
     assert scrub("token1", Remote(url="x", username="token1")) == "***"
     assert scrub("git", Remote(url="x", username="git", password="secret")) == "git"  # noqa: S106
+
+
+def test_a_document_is_shown_without_users_of_addresses() -> None:
+    """Wherever an address stands; a user of ssh is no secret, and the document stays as it is."""
+    document: Json = {
+        "source": {"git": {"url": "https://ann:secret@host/x@y"}, "n": 3},
+        "more": ["HTTPS://token@host", "ssh://git@host/x", "a@b", None, True],
+    }
+    assert hide_user_data(document) == {
+        "source": {"git": {"url": "https://***@host/x@y"}, "n": 3},
+        "more": ["HTTPS://***@host", "ssh://git@host/x", "a@b", None, True],
+    }
+    assert "secret" in str(document)

@@ -94,6 +94,24 @@ def test_a_wandb_key_reaches_the_agent_and_nobody_else(
     assert WANDB_KEY not in server.said()
 
 
+def test_a_password_in_an_address_reaches_the_agent_and_nobody_else(
+    server: RunningServer, queue: str, make_agent: Callable[..., FakeAgent]
+) -> None:
+    """Neither a plan nor the item shows it; a copy of the item has it all the same."""
+    url = "https://ann:hunter2hunter2@example.org/x.git"
+    body = {"spec": SPEC | {"source": {"git": {"url": url}}}}
+    planned = server.ask("POST", path_of(queue, "plan"), json=body)
+    item = server.ask("POST", path_of(queue), json=body)
+    shown = server.ask("GET", f"/items/{item.json()['id']}")
+    assert all("hunter2" not in answer.text for answer in (planned, item, shown))
+    assert shown.json()["spec"]["source"]["git"]["url"] == "https://***@example.org/x.git"
+    copy = server.call("POST", f"/items/{item.json()['id']}/duplicate")
+    assert "hunter2" not in str(copy)
+    grants = make_agent(queue).claim(free=2)["items"]
+    assert [grant["spec"]["source"]["git"]["url"] for grant in grants] == [url, url]
+    assert "hunter2" not in server.said()
+
+
 def test_a_personal_queue_takes_from_its_owner_alone(server: RunningServer) -> None:
     """Not even the server's administrator may put something there."""
     server.call("POST", "/entities", json={"name": "lovelace", "kind": "personal"})
