@@ -72,7 +72,7 @@ def test_every_answer_has_an_id(server: RunningServer) -> None:
         ("GET", "nothing", 404),
         ("PUT", "/info", 405),
         ("GET", "/me", 401),
-        ("PATCH", "/items/x", 405),
+        ("PUT", "/items/x", 405),
     ],
 )
 def test_every_refusal_is_a_problem_document(
