@@ -49,9 +49,9 @@ def test_the_actors_of_a_worker_process_are_told_too(bench: Bench, server: Scrip
     """Each hangs under its process and says what it does, however the process is called."""
     server.enqueue("a", "/bin/sleep", "60")
     with bench.running() as running:
-        told = lambda: {v.name: v for v in running.agent.view.status().actors}  # noqa: E731
-        until(lambda: "watcher" in told() and told()["watcher"].doing == "watches 1", "the watch")
-        under = {v.name: v for v in told().values() if v.parent == "local-process host"}
+        view = running.agent.view
+        until(lambda: "watches 1" in [v.doing for v in view.status().actors], "the watch")
+        under = {v.name: v for v in view.status().actors if v.parent == "local-process host"}
         assert {"launcher-0", "canceller", "watcher", "log shipper"} <= under.keys()
         assert all(v.alive and v.process == "local-process" for v in under.values())
         assert under["log shipper"].doing == "follows 1 logs"
