@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.sql.store import open_store
+from launchyard.adapters.system.clock import SystemClock
+from launchyard.bootstrap.backup import back_up, restore
+from launchyard.ports.programs import ProgramError
 from tests.adapters.cli.kit import Home
 from tests.adapters.http.agents import FakeAgent, lease
 from tests.servers import RunningServer, running_server
@@ -99,14 +103,13 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", ["cut", "changed", "other", "newer"])
 def test_a_backup_that_cannot_be_trusted_is_refused(tmp_path: Path, harm: str) -> None:
     """Nothing is left of the attempt, and the words say what is wrong."""
-    home, state, backup = _home(tmp_path / "home"), tmp_path / "state", tmp_path / "b"
+    state, backup = tmp_path / "state", tmp_path / "b"
     state.mkdir()
     with contextlib.closing(_fresh(state / "launchyard.db")) as db:
         if harm == "newer":
             db.execute("UPDATE alembic_version SET version_num = '9999'")
             db.commit()
-    made = home.run("server", "backup", str(backup), "--state-dir", str(state))
-    assert made.code == 0, made.err
+    assert back_up(str(backup), str(state), "").items == 0
     data = backup.read_bytes()
     if harm == "cut":
         backup.write_bytes(data[: len(data) * 2 // 3])
@@ -116,18 +119,15 @@ def test_a_backup_that_cannot_be_trusted_is_refused(tmp_path: Path, harm: str) -
     elif harm == "other":
         backup.write_text("my holiday pictures")
     new = tmp_path / "new"
-    done = home.run("server", "restore", str(backup), "--state-dir", str(new))
-    assert done.code == 1
-    assert ("does not know" if harm == "newer" else "damaged") in done.err
+    with pytest.raises(ProgramError, match="was not restored") as refused:
+        restore(str(backup), str(new))
+    assert ("does not know" if harm == "newer" else "damaged") in refused.value.where
     assert not new.exists()
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 
 def _fresh(path: Path) -> sqlite3.Connection:
     """Make a database as a server does."""
-    from launchyard.adapters.sql.store import open_store  # noqa: PLC0415
-    from launchyard.adapters.system.clock import SystemClock  # noqa: PLC0415
-
     open_store(f"sqlite:///{path}", SystemClock()).close()
     return sqlite3.connect(path)
 
