@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from launchyard.plugins import builtin_client, builtin_exec, builtin_local, builtin_sources
+from launchyard.plugins import (
+    builtin_client,
+    builtin_docker,
+    builtin_exec,
+    builtin_local,
+    builtin_sources,
+)
 
 MODULES: Final[Mapping[str, ModuleType]] = {
     "local": builtin_local,
     "sources": builtin_sources,
     "exec": builtin_exec,
+    "docker": builtin_docker,
     "client": builtin_client,
 }
 """The built-in plugins by the names under which they can be denied."""

@@ -44,11 +44,13 @@ for pair in $PROGRAMS; do
         git | openssl)
             leave_out "needs $program" tests/adapters/git tests/contract/test_sources.py \
                 tests/adapters/archive ;;
-        *) leave_out "needs $program" tests/acceptance/test_container.py tests/rig ;;
+        *) leave_out "needs $program" tests/acceptance/test_container.py tests/rig \
+                tests/contract/test_docker_runner.py tests/adapters/docker ;;
     esac
 done
 if has dockerd && [ "$(id -u)" != 0 ]; then
-    leave_out "needs root, to start a docker daemon" tests/acceptance/test_container.py tests/rig
+    leave_out "needs root, to start a docker daemon" tests/acceptance/test_container.py tests/rig \
+        tests/contract/test_docker_runner.py tests/adapters/docker
 fi
 if [ -s "$FILE" ]; then
     sort -u "$FILE" > "$FILE.sorted"

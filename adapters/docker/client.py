@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 import docker  # type: ignore[import-untyped]
 from docker import errors
@@ -33,14 +33,25 @@ class EngineError(RunnerError):
         self.status = status
 
 
-class Stream(Protocol):
-    """What an engine tells piece by piece."""
+class Stream:
+    """What an engine tells piece by piece; *sdk* is the SDK's own stream."""
 
-    def __iter__(self) -> Iterator[Any]: ...
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._sdk)
 
     def close(self) -> None:
-        """Hear no more; from any thread."""
-        ...
+        """Have it end now; from any thread."""
+        # The SDK looks for the socket in what has been read to its end as well.
+        with suppress(OSError, AttributeError):
+            self._sdk.close()
+
+    def release(self) -> None:
+        """Give its connection back, in the thread that reads it: `close` only cuts it off."""
+        self.close()
+        self._sdk._response.close()  # noqa: SLF001 - the SDK leaves it to the garbage collector
 
 
 @contextmanager
@@ -75,7 +86,7 @@ class Engine:
         with engine_errors("the engine cannot be asked"):
             return str(self._api.info()["ID"])
 
-    def inspect(self, name: str) -> dict[str, Any] | None:
+    def inspect(self, name: str) -> Mapping[str, Any] | None:
         """Return all about the container with this name or id, None when there is none."""
         with engine_errors(f"{name} cannot be looked at"):
             try:
@@ -133,17 +144,23 @@ class Engine:
         # As a float a time is exact to the microsecond, and the engine reads it as a text.
         since = {"since": since_us / 1e6} if since_us else {}
         with engine_errors("the log cannot be read"):
-            stream: Stream = self._api.logs(
-                uid, stdout=True, stderr=True, timestamps=True, stream=True, follow=False, **since
+            return Stream(
+                self._api.logs(
+                    uid,
+                    stdout=True,
+                    stderr=True,
+                    timestamps=True,
+                    stream=True,
+                    follow=False,
+                    **since,
+                )
             )
-            return stream
 
     def events(self, label: str) -> Stream:
         """Return the stream of what happens to containers with *label*, as it happens."""
         filters = {"type": "container", "label": label, "event": ["start", "die", "destroy"]}
         with engine_errors("the engine's events cannot be heard"):
-            stream: Stream = self._api.events(filters=filters, decode=True)
-            return stream
+            return Stream(self._api.events(filters=filters, decode=True))
 
     def has_image(self, image: str) -> bool:
         """Tell whether the engine has *image*."""

@@ -92,7 +92,7 @@ class _Reading:
 
     def close(self) -> None:
         """Leave the rest unread."""
-        self._stream.close()
+        self._stream.release()
 
     def _ahead(self, frames: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         """Yield the entries that the mark has not passed."""

@@ -182,7 +182,7 @@ class DockerRunner:
             self._engine.remove(handle.uid)
             raise RunnerError(str(e), reason=reason_of(str(e))) from None
 
-    def _find(self, handle: Handle) -> dict[str, Any] | None:
+    def _find(self, handle: Handle) -> Mapping[str, Any] | None:
         if handle.scope != self._scope:
             message = f"{handle.name} is on {handle.scope}, and this is {self._scope}"
             raise RunnerError(message, reason=Reason.TARGET_UNREACHABLE)

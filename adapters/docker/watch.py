@@ -143,9 +143,12 @@ class DockerWatch:
     def _listen(self, wait_s: float) -> float:
         """Hear one stream to its end; return how long to wait for the next."""
         stream = self._stream = self._engine.events(ITEM)
-        if self._closed.is_set():
-            stream.close()
-            return wait_s
+        try:
+            return wait_s if self._closed.is_set() else self._told_by(stream, wait_s)
+        finally:
+            stream.release()
+
+    def _told_by(self, stream: Stream, wait_s: float) -> float:
         self._hears.set()
         self._look_again(0.0)
         for event in stream:

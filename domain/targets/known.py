@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from launchyard.domain.submission import TargetRules
-from launchyard.domain.targets import local_config
+from launchyard.domain.targets import docker_config, local_config
 
 
 def known_targets() -> Mapping[str, TargetRules]:
@@ -14,4 +14,8 @@ def known_targets() -> Mapping[str, TargetRules]:
         protected=local_config.PROTECTED,
         check=lambda config: local_config.read_settings(config)[1],
     )
-    return {local_config.TYPE: local}
+    docker = TargetRules(
+        protected=docker_config.PROTECTED,
+        check=lambda config: docker_config.read_settings(config)[1],
+    )
+    return {local_config.TYPE: local, docker_config.TYPE: docker}
