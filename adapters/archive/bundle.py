@@ -110,7 +110,7 @@ def _one(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> str:
     parts = member.name.split("/")
     source = tar.extractfile(member) if member.isreg() else None
     if source is None or not _NAME.fullmatch(member.name) or {".", ".."} & set(parts):
-        raise BundleError(f"{tar.name} has {member.name!r}, which belongs into no backup")
+        raise BundleError(f"it has {member.name!r}, which belongs into no backup")
     place, digest = into / member.name, hashlib.sha256()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
@@ -129,6 +129,6 @@ def _checked(tar: tarfile.TarFile, member: tarfile.TarInfo, found: dict[str, str
     source = tar.extractfile(member)
     document = json.loads(source.read()) if source else None
     if not isinstance(document, dict) or document.get("files") != found:
-        raise BundleError(f"{tar.name} is damaged: its files are not those that were put into it")
+        raise BundleError("it is damaged: its files are not those that were put into it")
     about: Json = document.get("about")
     return about

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Fact
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
@@ -19,7 +20,7 @@ def _archive(sha256: str = _SHA) -> FileRecord:
 
 
 def _launch(world: World, item: str, sha256: str = _SHA) -> None:
-    spec = {"source": {"archive": sha256}}
+    spec: Json = {"source": {"archive": sha256}}
     world.store.enqueue(
         NewItem(
             id=item,
