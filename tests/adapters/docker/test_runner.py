@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -162,3 +165,32 @@ def test_the_engine_says_who_it_is(docker: Docker, runner: DockerRunner) -> None
         engine_id(Address(url="unix:///nowhere/docker.sock"))
     with pytest.raises(ValueError, match="no address"):
         address_of({"host": "ssh://somewhere"}, {})
+
+
+_MAIN = """\
+import json, os, sys
+before = set(sys.modules)  # some packages leave an empty `google` in every interpreter
+from launchyard.plugins.manager import Plugins
+from launchyard.plugins.specs import Place, Setting
+from launchyard.ports.target import HostSpec
+target = Plugins().targets["local-container"].target(
+    Setting(
+        place=Place(folder="/", environment=dict(os.environ)),
+        host=HostSpec(name="local-container", entry="", spec=None),
+    )
+)
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(json.dumps([target.scope, sorted(loaded)]))
+"""
+_SDKS = {"azure", "boto3", "botocore", "docker", "google", "kubernetes", "requests", "urllib3"}
+
+
+def test_the_main_process_loads_no_sdk(docker: Docker, runner: DockerRunner) -> None:
+    """A target of docker queues is made with the standard library alone."""
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{docker.socket}"}
+    done = subprocess.run(
+        [sys.executable, "-c", _MAIN], capture_output=True, check=True, env=environment
+    )
+    scope, loaded = json.loads(done.stdout)
+    assert scope == runner.scope()
+    assert not _SDKS & set(loaded)
