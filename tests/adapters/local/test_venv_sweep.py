@@ -15,6 +15,7 @@ from launchyard.adapters.local.venv.builder import COMPLETE, _complete
 from launchyard.adapters.local.venv.sweep import VenvSweep
 from launchyard.adapters.sqlite.journal import SqliteJournal
 from launchyard.bootstrap.tidying import tidy
+from launchyard.domain.documents import Json
 from launchyard.ports.journal import Batch, Entry, JournalError
 
 DAY_S = 86400.0
@@ -43,13 +44,10 @@ def _old(root: Path, *used: str) -> list[str]:
 
 def test_old_and_half_made_ones_go(tmp_path: Path) -> None:
     """By their last use; what no build has declared complete for a day is nobody's."""
-    for name, more in {
-        "old": {},
-        "fresh": {"age_s": 10.0},
-        "half": {"complete": False},
-        "making": {"complete": False, "age_s": 60.0},
-    }.items():
-        _venv(tmp_path, name, **more)
+    _venv(tmp_path, "old")
+    _venv(tmp_path, "fresh", age_s=10)
+    _venv(tmp_path, "half", complete=False)
+    _venv(tmp_path, "making", complete=False, age_s=60)
     assert _old(tmp_path) == ["half", "old"]
     assert _old(tmp_path / "nowhere") == []
     for one in (sweep := _sweep(tmp_path)).old():
@@ -100,7 +98,7 @@ def test_a_state_folder_is_tidied(tmp_path: Path) -> None:
     aside.write_bytes(b"xyz")
     os.utime(aside, (0, 0))
     journal = SqliteJournal(str(tmp_path))
-    row = {"built": {"path": str(used)}}
+    row: dict[str, Json] = {"built": {"path": str(used)}}
     journal.commit(Batch(entries=(Entry(item="i", row=row),)))
     counts = [
         [gone.count for gone in tidy(str(tmp_path), keep, dry_run=dry)]
