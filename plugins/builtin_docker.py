@@ -21,7 +21,7 @@ BLOCK: Final = Block(
         Field(
             key="host",
             kind=Kind.TEXT,
-            doc="The engine's address; without it, DOCKER_HOST, else the socket of this machine.",
+            doc="The engine's address; an agent that has it runs containers.",
             pattern=r"(unix:///|tcp://).+",
             says="unix:///path/of/docker.sock or tcp://host:port",
         ),
