@@ -138,6 +138,7 @@ class Reconciler(Role[ReconcilerLetter]):
 
     def _goodbye(self) -> None:
         session, heard = self._session, True
+        session.leaving.set()
         try:
             session.attempt("goodbye", lambda: session.server.goodbye(session.caller))
         except ServerError:

@@ -111,8 +111,9 @@ class Fatal:
 class Session:
     """Shared by the main process's actors; all parts are thread-safe.
 
-    `caller` is set once, before any actor that needs it is told anything. `quit` is set when the
-    process is about to end: no wait outlasts it. `fatal` hears of what ends the agent.
+    `caller` is set once, before any actor that needs it is told anything. `leaving` is set when the
+    server is told goodbye, and `quit` when the process is about to end: no wait outlasts it. `fatal`
+    hears of what ends the agent.
     """
 
     server: LaunchServer
@@ -126,6 +127,7 @@ class Session:
     leases: LeaseBook = field(default_factory=LeaseBook)
     standing: StandingBook = field(default_factory=StandingBook)
     quit: threading.Event = field(default_factory=threading.Event)
+    leaving: threading.Event = field(default_factory=threading.Event)
     board: Board = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,13 +136,16 @@ class Session:
     def attempt(self, where: str, call: Callable[[], T]) -> T:
         """Make one call to the server; note its trouble, and stop the agent when it is stale.
 
+        Once it has begun to take its leave that is what calls in flight are to be told.
+
         Raises:
             ServerError: as the call did.
         """
         try:
             answer = call()
         except StaleAgentError as e:
-            self.fatal(Fatal(f"{e}; this one stops and touches nothing more", 1))
+            if not self.leaving.is_set():
+                self.fatal(Fatal(f"{e}; this one stops and touches nothing more", 1))
             raise
         except ServerError as e:
             self.board.put(where, f"{e}. {e.remedy}" if e.remedy else str(e))

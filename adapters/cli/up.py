@@ -56,7 +56,11 @@ def up(
             session.contexts.save(_CONTEXT, context)
             _greet(plan)
             while not asked.wait(_LOOK_S):
-                if name := yard.ended():
+                name = yard.ended()
+                if name and yard.drained():
+                    click.echo("\nthe agent was drained and has ended", err=True)
+                    break
+                if name:
                     raise yard.failed(name)
             click.echo("\nstopping: the agent hands over first, then the server", err=True)
         finally:

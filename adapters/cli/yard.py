@@ -105,6 +105,10 @@ class Yard:
         """Return the name of a program that has ended by itself, or nothing."""
         return next((n for n, program in self.running.items() if program.code() is not None), "")
 
+    def drained(self) -> bool:
+        """Tell whether the agent has ended in order, as `launchyard drain` has it do."""
+        return "agent" in self.running and self.running["agent"].code() == Code.OK
+
     def failed(self, name: str) -> CommandError:
         """Say that a program ended, in its own last words."""
         program = self.running[name]

@@ -79,15 +79,19 @@ def test_up_makes_a_launch_need_no_flag(up: Up, stranger: Home) -> None:
 
 
 def test_up_again_finds_everything_there(stranger: Home) -> None:
-    """Its queue and its items are still known."""
+    """Its queue and its items are still known; draining its agent ends it, and is no error."""
     first = Up(stranger)
     item = stranger.run("launch", "--follow", "--json", "--", "true").lines[0]["item"]["id"]
     assert first.stop()[0] == 0
     again = Up(stranger)
     try:
         assert stranger.run("show", item, "--json").json["attempt_state"] == "succeeded"
+        assert stranger.run("drain", "local").code == 0
+        until(lambda: again.process.poll() is not None, "the end")
     finally:
-        again.stop()
+        code, err = again.stop()
+    assert code == 0, err
+    assert "drained" in err
 
 
 def test_up_ends_with_the_program_that_ends(up: Up) -> None:
