@@ -112,8 +112,8 @@ class Session:
     """Shared by the main process's actors; all parts are thread-safe.
 
     `caller` is set once, before any actor that needs it is told anything. `leaving` is set when the
-    server is told goodbye, and `quit` when the process is about to end: no wait outlasts it. `fatal`
-    hears of what ends the agent.
+    server is told goodbye, and `quit` when the process is about to end: no wait outlasts it.
+    `fatal` hears of what ends the agent.
     """
 
     server: LaunchServer
