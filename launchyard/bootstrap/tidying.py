@@ -51,12 +51,15 @@ def tidy(folder: str, keep_s: float, *, dry_run: bool) -> tuple[Gone, Gone]:
     return venvs, journals
 
 
-def tidy_of(config: AgentConfig, state_dir: str, *, dry_run: bool) -> Sequence[Gone]:
+def tidy_of(config: AgentConfig | None, state_dir: str, *, dry_run: bool) -> Sequence[Gone]:
     """Tidy the state folder of the agent that *config* describes, or another.
 
     Raises:
-        ProgramError: it cannot be read.
+        ProgramError: it cannot be read, or there is no configuration that can be used.
     """
+    if config is None:
+        remedy = "see what is wrong with it: launchyard config check"
+        raise ProgramError("the agent's configuration has errors", code=_FAILED, remedy=remedy)
     name = config.name or socket.gethostname()
     folder = state_dir or config.state_dir or default_state(name)
     if state_dir and not Path(state_dir).is_dir():
