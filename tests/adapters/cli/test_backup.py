@@ -46,6 +46,18 @@ def _reclaim(agent: FakeAgent, grant: dict[str, str]) -> str:
     return str(agent.ask("reclaim", body).json()["verdict"])
 
 
+def _is_private(backup: Path) -> None:
+    assert backup.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(backup) as tar:
+        assert not any("secrets.keys" in name for name in tar.getnames())
+
+
+def _cannot_go_over(home: Home, backup: Path, state: Path) -> None:
+    full = home.run("server", "restore", str(backup), "--state-dir", str(state))
+    assert full.code == 6
+    assert "not empty" in full.err
+
+
 def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
     """Jobs run while it is made; what began after it is settled with the agent that has it.
 
@@ -70,10 +82,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         [after] = old.claim()["items"]
         assert old.launch(after)["verdict"] == "taken"
         server.kill()
-    assert backup.stat().st_mode & 0o777 == 0o600
-    with tarfile.open(backup) as tar:
-        names = tar.getnames()
-    assert not any("secrets.keys" in name for name in names)
+    _is_private(backup)
     state = tmp_path / "new" / "state"
     restored = home.run("server", "restore", str(backup), "--state-dir", str(state))
     assert restored.code == 0, restored.err
@@ -95,9 +104,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         output = server.ask("GET", f"/items/{before['item']}/outputs/m.txt")
         assert output.content == b"model"
         assert "hf" in home.run("secret", "list").out
-        full = home.run("server", "restore", str(backup), "--state-dir", str(state))
-        assert full.code == 6
-        assert "not empty" in full.err
+        _cannot_go_over(home, backup, state)
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "other", "newer"])
