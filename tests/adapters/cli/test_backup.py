@@ -52,6 +52,15 @@ def _is_private(backup: Path) -> None:
         assert not any("secrets.keys" in name for name in tar.getnames())
 
 
+def _restored(home: Home, backup: Path, state: Path) -> None:
+    """Restore beside the old server, and bring the keys, which are kept apart."""
+    old, new = state.parents[1] / "old", state.parent
+    restored = home.run("server", "restore", str(backup), "--state-dir", str(state))
+    assert restored.code == 0, restored.err
+    shutil.copy(old / "state" / "secrets.keys", state)
+    shutil.copy(old / "admin.key", new)
+
+
 def _cannot_go_over(home: Home, backup: Path, state: Path) -> None:
     full = home.run("server", "restore", str(backup), "--state-dir", str(state))
     assert full.code == 6
@@ -84,10 +93,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         server.kill()
     _is_private(backup)
     state = tmp_path / "new" / "state"
-    restored = home.run("server", "restore", str(backup), "--state-dir", str(state))
-    assert restored.code == 0, restored.err
-    shutil.copy(tmp_path / "old" / "state" / "secrets.keys", state)
-    shutil.copy(tmp_path / "old" / "admin.key", tmp_path / "new")
+    _restored(home, backup, state)
     with running_server(tmp_path / "new") as server:
         old.server = server
         home.server = server
