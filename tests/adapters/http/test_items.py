@@ -162,7 +162,8 @@ def test_lists_hold_only_what_the_key_may_see(server: RunningServer, queue: str)
 def test_a_stranger_does_not_learn_that_an_item_exists(server: RunningServer, queue: str) -> None:
     """Another team's item answers as one that is not there."""
     item = server.submit("true", queue=queue)
-    stranger = server.make_key("admin", "others")
+    server.call("POST", "/entities", json={"name": "strangers", "kind": "team"})
+    stranger = server.make_key("admin", "strangers")
     seen = server.ask("GET", f"/items/{item}", key=stranger).json()
     none = server.ask("GET", "/items/none", key=stranger).json()
     assert seen["status"] == none["status"] == 404

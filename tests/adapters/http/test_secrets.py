@@ -13,7 +13,7 @@ import pytest
 from tests.adapters.http.agents import FakeAgent
 from tests.servers import RunningServer, running_server, start_program
 
-VALUE = "hunter2 \N{SNOWMAN}"
+VALUE = "correct-horse \N{SNOWMAN}"
 PATH = "/entities/team/secrets"
 
 
@@ -41,13 +41,13 @@ def test_a_value_goes_in_and_does_not_come_out(
     told = [put(server, "hf"), server.call("GET", PATH), submit(server, queue, HF="hf").json()]
     assert [one["name"] for one in told[1]["secrets"]] == ["hf"]
     assert told[0]["set_by"] == "admin"
-    assert "hunter2" not in repr(told)
+    assert "correct-horse" not in repr(told)
     grant = make_agent(queue).claim()["items"][0]
     assert grant["secrets"]["HF"] == VALUE
-    assert "hunter2" not in server.ask("GET", f"/items/{grant['item']}").text
+    assert "correct-horse" not in server.ask("GET", f"/items/{grant['item']}").text
     files = [path for path in server.state.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"launchyard.db", "secrets.keys"}
-    assert not [path for path in files if b"hunter2" in path.read_bytes()]
+    assert not [path for path in files if b"correct-horse" in path.read_bytes()]
 
 
 def test_a_launch_asks_for_what_is_there(server: RunningServer, queue: str) -> None:
@@ -75,17 +75,17 @@ def test_another_entity_s_secret_is_nobody_else_s(server: RunningServer, queue: 
         ("hf", {}),
         ("hf", {"value": ""}),
         ("hf", {"value": 7}),
-        ("hf", {"value": "hunter2\0"}),
-        ("hf", {"value": "hunter2" * 10_000}),
-        ("h f", {"value": "hunter2"}),
-        ("x" * 200, {"value": "hunter2"}),
+        ("hf", {"value": "correct-horse\0"}),
+        ("hf", {"value": "correct-horse" * 10_000}),
+        ("h f", {"value": "correct-horse"}),
+        ("x" * 200, {"value": "correct-horse"}),
     ],
 )
 def test_what_cannot_be_a_secret_is_refused(server: RunningServer, name: str, body: Any) -> None:
     """In words that have no word of it."""
     answer = server.ask("PUT", f"{PATH}/{name}", json=body)
     assert answer.status_code == 422
-    assert "hunter2" not in answer.text
+    assert "correct-horse" not in answer.text
 
 
 def test_a_removed_secret_is_missing_at_the_claim(
@@ -157,17 +157,17 @@ def test_a_sealed_value_opens_nowhere_else(tmp_path: Path) -> None:
 def test_a_bad_key_is_told_at_the_start(tmp_path: Path) -> None:
     """Which file, and what is needed."""
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "secrets.keys").write_text("hunter2\n")
+    (tmp_path / "state" / "secrets.keys").write_text("correct-horse\n")
     with start_program(tmp_path) as process:
         assert process.wait(60) == 1
     said = (tmp_path / "server.log").read_text()
     assert "secrets.keys, key 1 is no key" in said
-    assert "hunter2" not in said
+    assert "correct-horse" not in said
 
 
 def test_a_job_s_log_has_asterisks_in_its_place(tmp_path: Path) -> None:
     """As many, so that no cursor moves; also after a restart, and line by line."""
-    long, lines, short = "hunter2-hunter2", "first-line-1\nsecond-line-2\n", "abc"
+    long, lines, short = "correct-horse-correct-horse", "first-line-1\nsecond-line-2\n", "abc"
     with running_server(tmp_path) as server:
         server.make_queue()
         names = {"LONG": long, "LINES": lines, "SHORT": short}
