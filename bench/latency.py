@@ -1,6 +1,7 @@
 """Latency of an idle, warm agent: enqueue → first instruction, and end → the server knows.
 
 The job is `/bin/sh` writing the clock; job, server, agent and this program share the machine.
+Times in which the machine's host had stopped it are taken out, and shown.
 """
 
 from __future__ import annotations
@@ -10,37 +11,46 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.rig import agent, percentile, row, server
+from bench.rig import Server, agent, percentile, row, server
+from bench.stalls import Clock, machine
 
 JOBS = 200
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as on:
-        stamps = Path(folder) / "stamps"
-        stamps.mkdir()
-        with agent(on, Path(folder), 8):
-            on.wait_done(on.submit(["/bin/true"]))
-            starts: list[float] = []
-            ends: list[float] = []
-            for n in range(JOBS):
-                time.sleep(random.uniform(0.05, 0.15))  # noqa: S311  # spacing, not secrecy
-                first, last = stamps / f"{n}.first", stamps / f"{n}.last"
-                script = f"date +%s%N >{first}; date +%s%N >{last}"
-                sent = time.time_ns()
-                item = on.submit(["/bin/sh", "-c", script])
-                view = on.wait_done(item)
-                starts.append((int(first.read_text()) - sent) / 1e6)
-                times = view["times_ms"]
-                known = max(times.get("succeeded", 0), times.get("failed", 0))
-                ends.append(max(known - int(last.read_text()) / 1e6, 0.0))
-    for what, values, wanted, peer in (
-        ("enqueue → first instruction, p50 / p90", starts, "15 / 30 ms", "6200 / 9800 ms"),
-        ("end → server knows, p50 / p90", ends, "10 / 25 ms", "10000 ms"),
+    with (
+        machine() as clock,
+        tempfile.TemporaryDirectory() as folder,
+        server(Path(folder)) as on,
+        agent(on, Path(folder), 8),
     ):
-        figure = f"{percentile(values, 0.5):.1f} / {percentile(values, 0.9):.1f} ms"
-        row(what, figure, wanted, peer)
+        on.wait_done(on.submit(["/bin/true"]))
+        spans = [_one(on, Path(folder), n) for n in range(JOBS)]
+        starts = [(sent, first) for sent, first, _, _ in spans]
+        ends = [(last, known) for _, _, last, known in spans]
+        _print("enqueue → first instruction", clock, starts, ("15 / 30 ms", "6200 / 9800 ms"))
+        _print("end → server knows", clock, ends, ("10 / 25 ms", "10000 ms"))
+
+
+def _one(on: Server, folder: Path, n: int) -> tuple[int, int, int, int]:
+    """Run a job; return when it was sent, began, ended and was known to have ended, in ns."""
+    time.sleep(random.uniform(0.05, 0.15))  # noqa: S311  # spacing, not secrecy
+    first, last = folder / f"{n}.first", folder / f"{n}.last"
+    script = f"date +%s%N >{first}; date +%s%N >{last}"
+    sent = time.time_ns()
+    view = on.wait_done(on.submit(["/bin/sh", "-c", script]))
+    return sent, int(first.read_text()), int(last.read_text()), view["times_ms"]["done"] * 1_000_000
+
+
+def _print(what: str, clock: Clock, spans: list[tuple[int, int]], wanted: tuple[str, str]) -> None:
+    awake = [clock.awake_ms(*span) for span in spans]
+    clocked = [max(0.0, (end - begun) / 1e6) for begun, end in spans]
+    figures = [
+        f"{percentile(ms, 0.5):.1f} / {percentile(ms, 0.9):.1f} ms" for ms in (awake, clocked)
+    ]
+    note = f" (by the clock {figures[1]}; the machine stood still {clock.share():.0%} of it)"
+    row(f"{what}, p50 / p90", figures[0] + note, *wanted)
 
 
 if __name__ == "__main__":
