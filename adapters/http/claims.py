@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -160,31 +161,19 @@ class ClaimRoutes:
                 self._house.masks.remember(grant.item, grant.secrets)
         if answer.items or answer.resolve:
             self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
-        self._settle(waiter, answer)
+        taken = Counter((grant.entity, grant.queue) for grant in answer.items)
+        waiter.took(taken, partial(self._most, waiter))
         if not _says_something(answer):
             self._waits.pass_on(waiter)
-            self._waits.stand(waiter, filter(partial(self._takes, waiter), waiter.queues))
+            self._waits.stand(waiter, filter(partial(self._most, waiter), waiter.queues))
         return answer
 
-    def _takes(self, waiter: Waiter, queue: QueueKey) -> bool:
-        """Tell whether the store gives the waiter's agent anything of a queue."""
+    def _most(self, waiter: Waiter, queue: QueueKey) -> float:
+        """Return how many items of a queue the store gives the waiter's agent at most."""
         try:
-            return self._house.takes(waiter.agent, queue)
+            return self._house.most(waiter.agent, queue)
         except StoreError:
-            return True  # there is no such queue now; there may be one later
-
-    def _settle(self, waiter: Waiter, answer: ClaimAnswer) -> None:
-        """Keep of the wake-ups only what is left for others.
-
-        A claim that is not full has seen all that there is for it; what it refuses is for others.
-        """
-        if len(answer.items) < waiter.free:
-            woken = waiter.woken_for.items()
-            waiter.woken_for = {q: count for q, count in woken if not self._takes(waiter, q)}
-            return
-        taken = Counter((grant.entity, grant.queue) for grant in answer.items)
-        left = {queue: count - taken[queue] for queue, count in waiter.woken_for.items()}
-        waiter.woken_for = {queue: count for queue, count in left.items() if count > 0}
+            return math.inf  # there is no such queue now; there may be one later
 
 
 def _says_something(answer: ClaimAnswer) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ from launchyard.adapters.http.masks import Masks
 from launchyard.adapters.http.services import Services
 from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
+from launchyard.domain.exchange import Refusal
 from launchyard.domain.submission import QueueRules
 from launchyard.ports.families import LEASE_EXPIRATIONS
 from launchyard.ports.records import Expiry, Queue
@@ -40,7 +42,7 @@ class House:
         self.topics = Topics()
         self.delays = Delays(services, self.waits)
         self._limited: dict[QueueKey, bool] = {}
-        self._refusing: dict[str, frozenset[str]] = {}
+        self._refusing: dict[str, Mapping[str, Refusal]] = {}
         self._resources: dict[QueueKey, str] = {}
         self._reader: Store | None = None
         self._commits = Commits(services.store)
@@ -89,23 +91,26 @@ class House:
         self._resources.pop(queue, None)
         self.waits.notify_all()
 
-    def refusing(self, agent: str, targets: Iterable[str]) -> None:
-        """Let an agent's claim look again when the agent takes work for a target once more."""
-        now = frozenset(targets)
-        before = self._refusing.pop(agent, frozenset())
+    def refusing(self, agent: str, now: Mapping[str, Refusal]) -> None:
+        """Let an agent's claim look again when the agent takes more for a target than before."""
+        before = self._refusing.pop(agent, {})
         if now:
             self._refusing[agent] = now
-        if before - now:
+        if any(was.most < _most(now.get(target)) for target, was in before.items()):
             self.waits.notify_agent(agent)
 
-    def takes(self, agent: str, queue: QueueKey) -> bool:
-        """Tell whether an agent is to be woken for a queue: not while it refuses the target."""
+    def most(self, agent: str, queue: QueueKey) -> float:
+        """Return how many items of a queue an agent takes at once; 0 while it is not to be woken.
+
+        Raises:
+            StoreError: there is no such queue.
+        """
         refused = self._refusing.get(agent)
         if not refused:
-            return True
+            return math.inf
         if queue not in self._resources:
             self._resources[queue] = self.store.queue(*queue).resource
-        return self._resources[queue] not in refused
+        return _most(refused.get(self._resources[queue]))
 
     def items_changed(self, items: Iterable[str]) -> None:
         """Tell followers."""
@@ -147,3 +152,7 @@ class House:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _most(refusal: Refusal | None) -> float:
+    return math.inf if refusal is None else refusal.most

@@ -8,7 +8,8 @@ wake-up is lost only when there is nothing to claim.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 QueueKey: TypeAlias = tuple[str, str]
@@ -42,6 +43,20 @@ class Waiter:
     def look(self) -> None:
         """Begin to look: what it is woken for from here on is news."""
         self._woken = False
+
+    def took(self, taken: Counter[QueueKey], most: Callable[[QueueKey], float]) -> None:
+        """Keep of the wake-ups only what is left for others.
+
+        A claim that is not full has seen all that there is for it. There may be more where it
+        took as many as its agent takes of that queue now, which *most* tells.
+        """
+        full = taken.total() >= self.free
+        left = {queue: count - taken[queue] for queue, count in self.woken_for.items()}
+        self.woken_for = {
+            queue: count
+            for queue, count in left.items()
+            if count > 0 and (full or taken[queue] >= most(queue))
+        }
 
     async def sleep(self, seconds: float) -> None:
         """Wait to be woken, at most so long; not at all if it was since it last looked."""

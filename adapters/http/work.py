@@ -22,7 +22,6 @@ from launchyard.adapters.http.shapes import (
     Releases,
     Reports,
 )
-from launchyard.adapters.http.situations import shut
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import (
     AgentGrant,
@@ -147,7 +146,7 @@ class WorkRoutes:
         answer = await self._house.write(lambda: self._store.heartbeat(beat))
         if answer.unlisted:
             answer = replace(answer, unlisted=self._house.grants.filled(answer.unlisted))
-        self._house.refusing(beat.caller.agent, shut(beat.standing))
+        self._house.refusing(beat.caller.agent, beat.standing.refusing)
         return answer_value(answer)
 
     async def abort(self, request: Request) -> Response:

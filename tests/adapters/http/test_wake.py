@@ -21,12 +21,17 @@ class Line:
 
     waits: Waits = field(default_factory=Waits)
     items: Counter[tuple[str, str]] = field(default_factory=Counter)
+    probing: dict[tuple[str, tuple[str, str]], int] = field(default_factory=dict)
+
+    def most(self, waiter: Waiter, queue: tuple[str, str]) -> int:
+        """Return how many items of a queue an agent takes: only one, where it probes."""
+        return self.probing.get((waiter.agent, queue), 99)
 
     def take(self, waiter: Waiter) -> Counter[tuple[str, str]]:
         """Claim up to the waiter's free slots, queue after queue."""
         got: Counter[tuple[str, str]] = Counter()
         for queue in waiter.queues:
-            count = min(self.items[queue], waiter.free - got.total())
+            count = min(self.items[queue], waiter.free - got.total(), self.most(waiter, queue))
             self.items[queue] -= count
             got[queue] += count
         return got
@@ -38,11 +43,7 @@ class Line:
                 waiter.look()
                 got = self.take(waiter)
                 self.waits.begin(waiter)
-                if got.total() < waiter.free:
-                    waiter.woken_for.clear()
-                else:
-                    left = {q: n - got[q] for q, n in waiter.woken_for.items()}
-                    waiter.woken_for = {q: n for q, n in left.items() if n > 0}
+                waiter.took(got, lambda queue: self.most(waiter, queue))
                 if got.total():
                     return got
                 self.waits.stand(waiter, waiter.queues)
@@ -100,6 +101,24 @@ def test_nobody_waits_beside_an_item(
         line.waits.close()
         await asyncio.gather(*tasks)
         assert line.waits.waiting() == 0
+
+    asyncio.run(run())
+
+
+def test_one_that_takes_a_single_item_leaves_the_other_wake_ups() -> None:
+    """An agent that tries a target again has room for three: two of them go to the next in line."""
+
+    async def run() -> None:
+        line = Line(probing={("careful", A): 1})
+        careful = asyncio.create_task(line.claim(waiter("careful", [A], free=3)))
+        await settle()
+        other = asyncio.create_task(line.claim(waiter("other", [A], free=3)))
+        await settle()
+        line.put(A, 3)
+        assert (await careful)[A] == 1
+        await settle()
+        assert other.done()
+        assert (await other)[A] == 2
 
     asyncio.run(run())
 
