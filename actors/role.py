@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -33,9 +34,9 @@ class Role(pykka.ThreadingActor, Generic[T]):
         super().__init__()
         self.mailbox = mailbox
 
+    @abstractmethod
     def work(self, letters: Sequence[T]) -> None:
         """Handle all letters that were waiting."""
-        raise NotImplementedError
 
     def on_receive(self, message: object) -> None:
         if isinstance(message, Drain):

@@ -56,7 +56,7 @@ DEFAULT_BUDGETS: Final[Mapping[Budget, int]] = MappingProxyType(
 LOST has none, because a lost attempt may still be running somewhere (PROTOCOL 3.6).
 """
 
-_NEVER: Final = frozenset({S.SUCCEEDED, S.CANCELLED, S.REJECTED})
+WANTED_ENDS: Final = frozenset({S.SUCCEEDED, S.CANCELLED, S.REJECTED})
 """Ends that somebody wanted: no policy makes another attempt of them."""
 
 
@@ -140,7 +140,7 @@ def decide(policy: RetryPolicy, history: Sequence[Budget], end: End, random: flo
 
     *random* is from 0 up to 1 and moves the moment within the policy's jitter.
     """
-    if end.state in _NEVER or end.cancelled:
+    if end.state in WANTED_ENDS or end.cancelled:
         return Stop(why=Why.WANTED)
     budget = budget_of(policy, end)
     if budget is None:
@@ -180,4 +180,4 @@ def dead_class(end: End) -> FailureClass | None:
     Dead letters are the items that nobody wanted to end and that are not tried again by
     themselves: every end but success, cancelling and rejection.
     """
-    return None if end.state in _NEVER or end.cancelled else failure_class(end)
+    return None if end.state in WANTED_ENDS or end.cancelled else failure_class(end)

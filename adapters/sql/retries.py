@@ -19,7 +19,7 @@ from launchyard.domain.item import ItemState, move
 from launchyard.domain.lease import Token
 from launchyard.domain.reason import Reason
 from launchyard.domain.reports import Record, judge_report
-from launchyard.domain.retry import Budget, End, Retry, decide, failure_class
+from launchyard.domain.retry import WANTED_ENDS, Budget, End, Retry, decide, failure_class
 from launchyard.domain.retry_wire import effective
 from launchyard.ports.retries import BadEnd
 
@@ -74,7 +74,6 @@ _AFRESH: Mapping[str, Any] = {
     "config_n": None,
     "dead": "",
 }
-_WANTED = frozenset({AttemptState.SUCCEEDED, AttemptState.CANCELLED, AttemptState.REJECTED})
 _STALE = Answer(verdict=Verdict.STALE)
 
 
@@ -87,7 +86,7 @@ class Retries(Fates):
         *values* are the last facts of the attempt. A good end costs nothing more than itself.
         """
         circuit = values.pop("circuit", False)
-        if end in _WANTED or row["cancel"]:
+        if end in WANTED_ENDS or row["cancel"]:
             self._finish(row, end, **values)
             return
         reason = values.get("reason")
