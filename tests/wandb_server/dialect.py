@@ -1,0 +1,115 @@
+"""The GraphQL half: strict about documents and variables, and it says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLScalarType,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+)
+
+if TYPE_CHECKING:
+    from tests.wandb_server.server import Request
+
+_SURPLUS = frozenset({"deleteArtifacts", "usedAs"})
+"""Variables that stock clients send without declaring them."""
+
+
+class Dialect:
+    """Parses, checks and executes documents; each refusal is put into *complaints*."""
+
+    def __init__(self, root: dict[str, Any], complaints: list[str]) -> None:
+        text = Path(__file__).with_name("schema.graphql").read_text(encoding="utf-8")
+        self._schema = build_schema(text)
+        scalar = self._schema.get_type("JSONString")
+        assert isinstance(scalar, GraphQLScalarType)
+        scalar.parse_value = _json_string  # type: ignore[method-assign]
+        self._root = root
+        self._complaints = complaints
+
+    def read(self, body: bytes, request: Request) -> DocumentNode | str:
+        """Parse a body and note in *request* what it asks for; text is a refusal."""
+        try:
+            sent = json.loads(body)
+            request.query = sent["query"]
+            request.variables = sent.get("variables") or {}
+            document = parse(request.query, no_location=True)
+        except (ValueError, KeyError, GraphQLError) as e:
+            return f"not a GraphQL request: {e}"
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+        if len(operations) != 1:
+            return "a request has to hold one operation"
+        name = operations[0].name
+        request.operation = name.value if name else ""
+        if sent.get("operationName") not in (None, "", request.operation):
+            return f"operationName {sent['operationName']!r} is not in the document"
+        _note(document, operations[0].selection_set, request)
+        return document
+
+    def execute(self, document: DocumentNode | str, request: Request) -> dict[str, Any]:
+        """Answer a request; the state must not change meanwhile."""
+        faults = self._faults(document, request)
+        if faults or isinstance(document, str):
+            title = request.operation or request.query[:60]
+            self._complaints.extend(f"{title}: {fault}" for fault in faults)
+            return {"data": None, "errors": [{"message": fault} for fault in faults]}
+        result = execute_sync(
+            self._schema, document, root_value=self._root, variable_values=request.variables
+        )
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [{"message": e.message, "path": e.path} for e in result.errors]
+            self._complaints.extend(
+                f"{request.operation}: {e.message}" for e in result.errors if e.path is None
+            )
+        return answer
+
+    def _faults(self, document: DocumentNode | str, request: Request) -> list[str]:
+        if isinstance(document, str):
+            return [document]
+        faults = [e.message for e in validate(self._schema, document)]
+        declared: set[str] = set()
+        for one in document.definitions:
+            if isinstance(one, OperationDefinitionNode):
+                declared |= {v.variable.name.value for v in one.variable_definitions or ()}
+        faults.extend(
+            f"variable ${name} is not declared"
+            for name in sorted(set(request.variables) - declared - _SURPLUS)
+        )
+        return faults
+
+
+def _note(document: DocumentNode, selection: SelectionSetNode, request: Request) -> None:
+    fragments = {
+        d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)
+    }
+    for node in selection.selections:
+        if isinstance(node, FieldNode):
+            name = node.name.value
+            request.fields.append(name)
+            request.aliases[node.alias.value if node.alias else name] = name
+        elif isinstance(node, InlineFragmentNode):
+            _note(document, node.selection_set, request)
+        elif isinstance(node, FragmentSpreadNode) and node.name.value in fragments:
+            _note(document, fragments[node.name.value].selection_set, request)
+
+
+def _json_string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError(f"a JSONString has to be a string, not {type(value).__name__}")
+    json.loads(value)
+    return value
