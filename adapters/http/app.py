@@ -17,6 +17,7 @@ from launchyard.adapters.http.directory import DirectoryRoutes
 from launchyard.adapters.http.endpoint import Endpoint
 from launchyard.adapters.http.files import FileRoutes
 from launchyard.adapters.http.gate import Gate
+from launchyard.adapters.http.graphql.routes import GraphqlRoutes
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.items import ItemRoutes
 from launchyard.adapters.http.live import LiveRoutes
@@ -47,7 +48,7 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(Gate, settings=services.settings, metrics=services.metrics)
     for error in EXPECTED:
         app.add_exception_handler(error, answer)
-    app.router.routes.extend(_Plain(one) for one in table)
+    app.router.routes.extend(_Plain(one) for one in (*table, *GraphqlRoutes(house).endpoints()))
     described = openapi(table, services.settings.version)
 
     def schema() -> dict[str, Any]:

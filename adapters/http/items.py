@@ -126,12 +126,17 @@ class ItemRoutes:
         item = replace(
             item, submitter=who.user, idempotency_key=key, body_digest=digest([name, fields(body)])
         )
+        view, is_new = await self.put(item, queue)
+        return answer_item(view, 201 if is_new else 200)
+
+    async def put(self, item: NewItem, queue: Queue) -> tuple[ItemView, bool]:
+        """Put an item on its queue, count it, and wake who waits for it; tell whether it is new."""
         view, is_new = await self._house.write(lambda: self._store.enqueue(item))
         self._count(queue, is_new=is_new)
         if is_new:
-            self._guard.remember(view.id, entity, name)
+            self._guard.remember(view.id, queue.entity, queue.name)
             self._notify(view)
-        return answer_item(view, 201 if is_new else 200)
+        return view, is_new
 
     async def plan(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")

@@ -115,7 +115,7 @@ class QueueRoutes:
         entity = part(request, "entity")
         self._guard.require(request, Action.MANAGE, entity)
         new = from_json(NewQueue, await self._document(request))
-        queue = self._wanted(entity, new)
+        queue = self.wanted(entity, new)
         made = self._store.add_queue(queue)
         self._house.queue_changed((entity, new.name))
         return answer_value(made, 201)
@@ -127,7 +127,7 @@ class QueueRoutes:
         new = from_json(NewQueue, {**document, "name": name})
         if document.get("name", name) != name:
             raise wrong("name", f"is not {name}, which the path names; a queue keeps its name")
-        queue = self._wanted(entity, new)
+        queue = self.wanted(entity, new)
         before = {one.name: one for one in self._store.queues(entity)}.get(name)
         if before is not None:
             paused = before.paused if new.paused is None else new.paused
@@ -139,7 +139,7 @@ class QueueRoutes:
             raise wrong("resource", f"is {before.resource}, and a queue keeps its target")
         return answer_value(queue)
 
-    def _wanted(self, entity: str, new: NewQueue) -> Queue:
+    def wanted(self, entity: str, new: NewQueue) -> Queue:
         """Return the queue that *new* describes, or raise all that is wrong with it."""
         check_name(new.name)
         check_name(new.resource, "resource")

@@ -1,0 +1,1 @@
+"""What stock W&B clients speak: GraphQL, the file stream, and uploads."""

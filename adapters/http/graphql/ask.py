@@ -1,0 +1,98 @@
+"""What a resolver knows: who asks, of which server, and how it is called from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from starlette.requests import Request
+
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import RefusalError, wrong
+from launchyard.domain.documents import Json
+from launchyard.domain.rights import Action, Principal
+from launchyard.ports.records import StoreError
+
+Given: TypeAlias = Mapping[str, Any]
+"""A field's arguments; those of a mutation are the fields of its `input`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to the GraphQL interface."""
+
+    house: House
+    request: Request
+
+    @property
+    def principal(self) -> Principal:
+        """Who the request's key speaks for."""
+        return self.house.guard.principal(self.request)
+
+    @property
+    def base(self) -> str:
+        """The address under which the client knows this server, without a slash at its end."""
+        return str(self.request.base_url).rstrip("/")
+
+    def require(self, action: Action, entity: str) -> Principal:
+        """Return who asks, if they may do *action* in *entity*."""
+        return self.house.guard.require(self.request, action, entity)
+
+    def may(self, action: Action, entity: str) -> bool:
+        """Tell whether who asks may do *action* in *entity*."""
+        return self.principal.may(action, entity)
+
+    def require_run(self, entity: str) -> Principal:
+        """Return who asks, if they may write runs of *entity*.
+
+        A job of a stock agent has the agent's key, and a run on a desk its person's.
+        """
+        who = self.principal
+        if not who.may(Action.SUBMIT, entity):
+            self.require(Action.WORK, entity)
+        return who
+
+
+Resolver: TypeAlias = Callable[[Any, Ask, Given], Any | Awaitable[Any]]
+"""Takes the parent's value, who asks, and the field's arguments."""
+
+Fields: TypeAlias = Mapping[str, Mapping[str, Resolver]]
+"""Resolvers by type and field."""
+
+
+class Topic(Protocol):
+    """Some types' resolvers."""
+
+    def fields(self) -> Fields:
+        """Return this topic's part of the table."""
+        ...
+
+
+def document(text: object, path: str) -> Json:
+    """Return the document in a `JSONString`; some clients send it as an object.
+
+    Raises:
+        RefusalError: it is no JSON, or nested too deeply.
+    """
+    if not isinstance(text, str):
+        return text  # type: ignore[return-value]
+    try:
+        found: Json = json.loads(text, parse_constant=_no_constant)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise wrong(path, "is no JSON") from None
+    return found
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def found_or_none(look: Callable[[], Any]) -> Any:
+    """Return what *look* finds, or None: clients take a null for "there is none"."""
+    try:
+        return look()
+    except (StoreError, RefusalError):
+        return None

@@ -1,0 +1,42 @@
+"""Launch specs as stock clients write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from launchyard.domain.documents import Json, copy_json
+from launchyard.domain.macros import compose, plain
+from launchyard.domain.spec import parse_spec
+from launchyard.domain.submission import overrides_of
+
+_OBJECTS: Final = ("docker", "git", "overrides", "resource_args")
+_OURS: Final = ("env", "secrets", "template_variables", "priority", "outputs", "timeout_s")
+_DEFAULT_PROJECT: Final = "uncategorized"
+
+
+def whole(document: Json, config: Json, resource: str) -> dict[str, Json]:
+    """Return an item's spec with its queue's configuration merged in, as stock agents need it.
+
+    Macros stay as they are written: the agent knows what they mean where it runs.
+    """
+    spec = parse_spec(document)
+    merged = plain(compose(config, overrides_of(spec), spec.template_variables))
+    found = copy_json(document)
+    filled: dict[str, Json] = dict(found) if isinstance(found, dict) else {}
+    for name in _OBJECTS:
+        filled[name] = filled.get(name) or {}
+    args: Json = {resource: merged}
+    return {**filled, "resource": resource, "resource_args": args}
+
+
+def for_agent(spec: Mapping[str, Json], entity: str, run_id: str, author: str) -> dict[str, Json]:
+    """Return a merged spec as an agent pops it: no null where it would stumble, its run named."""
+    left = {key: value for key, value in spec.items() if key not in _OURS and value is not None}
+    return {
+        **left,
+        "entity": spec.get("entity") or entity,
+        "project": spec.get("project") or _DEFAULT_PROJECT,
+        "run_id": run_id,
+        "author": spec.get("author") or author,
+    }

@@ -1,0 +1,16 @@
+"""All that has resolvers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launchyard.adapters.http.graphql.ask import Topic
+from launchyard.adapters.http.graphql.pushes import PushTopic
+from launchyard.adapters.http.graphql.queues import QueueTopic
+from launchyard.adapters.http.graphql.viewer import ViewerTopic
+from launchyard.adapters.http.house import House
+
+
+def topics(house: House) -> Sequence[Topic]:
+    """Return every topic of the schema."""
+    return (ViewerTopic(), QueueTopic(house), PushTopic(house))
