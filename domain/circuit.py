@@ -22,12 +22,15 @@ _SAY_NOTHING: Final = frozenset(
         Reason.HANDLE_UNKNOWN,
         Reason.NAME_TAKEN,
         Reason.SOURCE_UNREACHABLE,
+        Reason.UNSCHEDULABLE,
+        Reason.QUOTA_EXCEEDED,
+        Reason.EVICTED,
     }
 )
 """Reasons of class platform that say nothing of the target as it is now.
 
-They tell of places that are gone, of clusters that do what they promise, of a single name, and of
-somebody else's server.
+They tell of places that are gone, of clusters that do what they promise (also to a job that asks
+for more than there is), of a single name, and of somebody else's server.
 """
 
 FAULTS: Final = frozenset(

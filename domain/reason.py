@@ -40,6 +40,11 @@ class Reason(StrEnum):
     HOST_REBOOTED = "host_rebooted"
     HOST_LOST = "host_lost"
     HANDLE_UNKNOWN = "handle_unknown"
+    UNSCHEDULABLE = "unschedulable"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    CONTAINER_CONFIG = "container_config"
+    EVICTED = "evicted"
+    OUT_OF_STORAGE = "out_of_storage"
     PREEMPTED = "preempted"
     DISK_FULL = "disk_full"
     KILLED_WITHOUT_RECORD = "killed_without_record"
@@ -74,6 +79,11 @@ CLASS_OF: Final[Mapping[Reason, FailureClass]] = {
     Reason.HOST_REBOOTED: _P,
     Reason.HOST_LOST: _P,
     Reason.HANDLE_UNKNOWN: _P,
+    Reason.UNSCHEDULABLE: _P,
+    Reason.QUOTA_EXCEEDED: _P,
+    Reason.CONTAINER_CONFIG: _U,
+    Reason.EVICTED: _P,
+    Reason.OUT_OF_STORAGE: _U,
     Reason.PREEMPTED: _P,
     Reason.DISK_FULL: _A,
     Reason.KILLED_WITHOUT_RECORD: _A,

@@ -68,6 +68,12 @@ def draft(grant: ItemGrant, target: str, agent: AgentSide) -> Draft:
     )
 
 
+def queue_side(grant: ItemGrant, target: str, agent: AgentSide) -> Json:
+    """Return what the queue's owner alone says: its configuration without the launch's words."""
+    spec = replace(parse_spec(grant.spec), resource=target, resource_args={}, env={})
+    return _resolved(grant, spec, agent).document
+
+
 def _resolved(grant: ItemGrant, spec: LaunchSpec, agent: AgentSide) -> Resolved:
     builtins = {
         "project_name": spec.project,

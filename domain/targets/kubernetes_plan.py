@@ -1,0 +1,92 @@
+"""What planning for a cluster takes and gives: plain values, which pickle and hold no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from launchyard.domain.documents import Json
+from launchyard.domain.environment import JobFacts
+from launchyard.domain.targets.kubernetes_kinds import KINDS, KindRow
+from launchyard.domain.targets.kubernetes_status import Grace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesDefaults:
+    """What holds where the queue says nothing; no `run_s` means no limit.
+
+    An empty `namespace`, `context` or `kubeconfig` is the client's own. `rows` tell of custom
+    kinds.
+    """
+
+    run_s: float | None = None
+    grace_s: float = 30.0
+    log_quota_b: int = 64 * 1024 * 1024
+    namespace: str = ""
+    context: str = ""
+    kubeconfig: str = ""
+    grace: Grace = field(default_factory=Grace)
+    rows: tuple[KindRow, ...] = KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesContext:
+    """What a plan needs besides the launch; `queue` is the queue's configuration alone, resolved.
+
+    What stands in it the owner wrote; everything else is a submitter's.
+    """
+
+    facts: JobFacts
+    queue: Json = None
+    defaults: KubernetesDefaults = field(default_factory=KubernetesDefaults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Which cluster and namespace; what is empty is the client's own."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesPlan:
+    """One object: its manifest, less name, our labels, variables and secrets.
+
+    `keep_s` is how long people want the object kept after its end, None without a word.
+    `registry` is where its image comes from. `main` and `usual` find its main containers.
+    """
+
+    cluster: Cluster
+    document: Mapping[str, Json]
+    env: Mapping[str, str] = field(repr=False)
+    services: tuple[Mapping[str, Json], ...] = ()
+    main: str = ""
+    usual: str = ""
+    registry: str = ""
+    keep_s: float | None = None
+    services_wait_s: float = 300.0
+    grace: Grace = field(default_factory=Grace)
+    run_s: float | None = None
+    grace_s: float = 30.0
+    log_quota_b: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """What only the launch knows; `pull` is the name of the pull secret, if there is one."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pull: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesRequest:
+    """The documents to create, in this order: secret, services, object."""
+
+    document: Mapping[str, Json]
+    secret: Mapping[str, Json] | None = field(default=None, repr=False)
+    services: tuple[Mapping[str, Json], ...] = ()

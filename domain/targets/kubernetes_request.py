@@ -1,0 +1,155 @@
+"""From a plan to the very documents that are created, with name, labels, variables and secrets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from launchyard.domain.documents import Json
+from launchyard.domain.images import ImageError, parse_image
+from launchyard.domain.naming import label_value
+from launchyard.domain.targets.kubernetes_manifest import (
+    Node,
+    copied,
+    main_container,
+    node,
+    put_env,
+    templates,
+)
+from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, KubernetesRequest, Submit
+
+NAME_LABEL: Final = "launchyard-name"
+"""The label that a manifest's `metadata.name` becomes; names themselves are the attempts' own."""
+
+RUN_ID: Final = "WANDB_RUN_ID"
+
+
+def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
+    """Return the complete documents of one attempt; the secret's alone holds secrets."""
+    document = copied(plan.document)
+    labels: dict[str, Json] = {**submit.labels}
+    _put_meta(document, submit.name, labels, plan.cluster.namespace)
+    variables = _variables(plan.env, submit)
+    for index, template in enumerate(templates(document)):
+        node(template, "metadata", "labels").update(labels)
+        container = main_container(template, plan.main, plan.usual)
+        if container is not None:
+            # A run has one writer: of many pods only the first template's report to it.
+            here = {k: v for k, v in variables.items() if index == 0 or k != RUN_ID}
+            put_env(container, here)
+        if submit.pull:
+            _put_pull(template, submit.pull)
+    secret = _secret(submit, plan.cluster.namespace) if submit.secrets else None
+    services = tuple(copied(service) for service in plan.services)
+    for service in services:
+        _put_meta(service, "", labels, plan.cluster.namespace)
+    return KubernetesRequest(document=document, secret=secret, services=services)
+
+
+def shown_request(plan: KubernetesPlan) -> dict[str, Json]:
+    """Return the object as people may see it: without the attempt's name, labels and secrets."""
+    return dict(create_request(plan, Submit(name="")).document)
+
+
+def with_image(plan: KubernetesPlan, image: str) -> KubernetesPlan:
+    """Return *plan* with a built image in the main containers that have none."""
+    document = copied(plan.document)
+    for template in templates(document):
+        container = main_container(template, plan.main, plan.usual)
+        if container is not None and not container.get("image"):
+            container["image"] = image
+    return replace(plan, document=document, registry=host_of(image))
+
+
+def owned_by(document: Mapping[str, Json], owner: Mapping[str, Json]) -> dict[str, Json]:
+    """Return *document* with the created object *owner* as its owner: both go together."""
+    owned = copied(document)
+    meta = owner.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
+    reference: Json = {
+        "apiVersion": owner.get("apiVersion"),
+        "kind": owner.get("kind"),
+        "name": meta.get("name"),
+        "uid": meta.get("uid"),
+    }
+    node(owned, "metadata")["ownerReferences"] = [reference]
+    return owned
+
+
+def pull_secret_name(registry: str) -> str:
+    """Return the name of the secret that all jobs of a namespace share for *registry*."""
+    return f"ly-pull-{hashlib.sha256(registry.encode()).hexdigest()[:16]}"
+
+
+def pull_secret(registry: str, user: str, password: str, namespace: str) -> dict[str, Json]:
+    """Return the manifest of the login that all jobs of *namespace* share for *registry*."""
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    host = "https://index.docker.io/v1/" if registry == "docker.io" else registry
+    logins = json.dumps({"auths": {host: {"auth": auth}}}, sort_keys=True)
+    meta: dict[str, Json] = {"name": pull_secret_name(registry)}
+    if namespace:
+        meta["namespace"] = namespace
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": meta,
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(logins.encode()).decode()},
+    }
+
+
+def literal(word: str) -> str:
+    """Return *word* so that a cluster, which reads `$(NAME)` and `$$`, gives it as it is."""
+    return word.replace("$", "$$") if "$(" in word or "$$" in word else word
+
+
+def _variables(env: Mapping[str, str], submit: Submit) -> dict[str, Json]:
+    plain: dict[str, Json] = {
+        name: {"name": name, "value": literal(value)} for name, value in env.items()
+    }
+    for name in submit.secrets:
+        reference: Json = {"secretKeyRef": {"name": submit.name, "key": name}}
+        plain[name] = {"name": name, "valueFrom": reference}
+    return plain
+
+
+def _secret(submit: Submit, namespace: str) -> Node:
+    data: dict[str, Json] = {
+        name: base64.b64encode(value.encode()).decode() for name, value in submit.secrets.items()
+    }
+    secret: Node = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data}
+    _put_meta(secret, submit.name, {**submit.labels}, namespace)
+    return secret
+
+
+def _put_meta(document: Node, name: str, labels: Mapping[str, Json], namespace: str) -> None:
+    meta = node(document, "metadata")
+    wanted = meta.pop("generateName", None)
+    wanted = meta.get("name") or wanted
+    if name:
+        meta["name"] = name
+        if isinstance(wanted, str) and wanted:
+            node(meta, "labels")[NAME_LABEL] = label_value(wanted)
+    if namespace:
+        meta["namespace"] = namespace
+    node(meta, "labels").update(labels)
+
+
+def _put_pull(template: Node, name: str) -> None:
+    spec = node(template, "spec")
+    listed = spec.get("imagePullSecrets")
+    old = listed if isinstance(listed, list) else []
+    entry: Json = {"name": name}
+    spec["imagePullSecrets"] = old if entry in old else [*old, entry]
+
+
+def host_of(image: str) -> str:
+    """Return the registry of *image*, or nothing where the text is no reference."""
+    try:
+        return parse_image(image).registry
+    except ImageError:
+        return ""
