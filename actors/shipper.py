@@ -33,6 +33,7 @@ class _Shipment:
     handle: Handle
     cursors: dict[str, int]
     full: set[str] = field(default_factory=set)
+    seen: dict[str, int] = field(default_factory=dict)
     due: float = 0.0
     wait_s: float = _SOONEST_S
     ended: bool = False
@@ -120,7 +121,7 @@ class LogShipper:
                 shipment.busy = True
         for shipment in here:
             try:
-                self._ship_sources(shipment)
+                self._ship_sources(shipment, to_the_end=True)
             except (ServerError, RunnerError) as e:
                 events.LOG_CUT.log(_log, item=shipment.ref.item, error=e)
             finally:
@@ -162,26 +163,32 @@ class LogShipper:
 
     def _ship(self, shipment: _Shipment) -> None:
         ended = shipment.ended
-        sent_b = self._ship_sources(shipment)
+        seen = dict(shipment.seen)
+        sent_b = self._ship_sources(shipment, to_the_end=ended)
         shipment.tries = 0
         if ended:
             self._ship_outputs(shipment)
             self._finish(shipment, "")
             return
-        shipment.wait_s = _SOONEST_S if sent_b else min(shipment.wait_s * 2, _LATEST_S)
+        alive = sent_b or shipment.seen != seen
+        shipment.wait_s = _SOONEST_S if alive else min(shipment.wait_s * 2, _LATEST_S)
         with self._changed:
             if not shipment.ended:
                 shipment.due = self._clock.boottime() + shipment.wait_s
 
-    def _ship_sources(self, shipment: _Shipment) -> int:
+    def _ship_sources(self, shipment: _Shipment, *, to_the_end: bool) -> int:
         sent_b = 0
         for source in self._runner.log_sources(shipment.handle):
+            before = shipment.seen.get(source)
             while source not in shipment.full:
                 start = shipment.cursors.get(source, 0)
-                piece = self._runner.read_log(shipment.handle, source, start, _CHUNK_B)
-                if not piece.data:
+                data = self._runner.read_log(shipment.handle, source, start, _CHUNK_B).data
+                end = shipment.seen[source] = start + len(data)
+                all_of_it = to_the_end or end == before  # a prompt, say: it has not grown
+                ready = data if all_of_it else whole_lines(data, _CHUNK_B)
+                if not ready:
                     break
-                sent_b += self._append(shipment, source, start, piece.data)
+                sent_b += self._append(shipment, source, start, ready)
         return sent_b
 
     def _append(self, shipment: _Shipment, source: str, start: int, data: bytes) -> int:
@@ -227,3 +234,12 @@ class LogShipper:
             shipment.told = True
             self._shipments.pop(shipment.ref, None)
         self._done(shipment.ref, detail)
+
+
+def whole_lines(data: bytes, most_b: int) -> bytes:
+    """Return what of *data* ends with a line, or all if one line fills the *most_b* bytes of it.
+
+    The server hides a job's secrets chunk by chunk: a line that is cut in two would show them.
+    """
+    end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    return data if not end and len(data) >= most_b else data[:end]
