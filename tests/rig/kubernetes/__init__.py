@@ -1,0 +1,1 @@
+"""A stand-in for a Kubernetes cluster that real clients talk to over a socket, and its faults."""

@@ -1,0 +1,357 @@
+"""What a cluster knows: its objects by kind, and every change of them in order."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import re
+import threading
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
+
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+PODS: Final = Resource("", "v1", "pods", "Pod")
+JOBS: Final = Resource("batch", "v1", "jobs", "Job")
+SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+EVENTS: Final = Resource("", "v1", "events", "Event")
+CRDS: Final = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+BUILT_IN: Final = (
+    NAMESPACES,
+    PODS,
+    JOBS,
+    SECRETS,
+    EVENTS,
+    CRDS,
+    Resource("", "v1", "configmaps", "ConfigMap"),
+    Resource("", "v1", "services", "Service"),
+    Resource("apps", "v1", "deployments", "Deployment"),
+    Resource(
+        "authorization.k8s.io",
+        "v1",
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        namespaced=False,
+    ),
+)
+FOREGROUND: Final = "foregroundDeletion"
+_FIXED: Final = ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp")
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of an object; `before` is what it was, for those who select by labels."""
+
+    version: int
+    type: str
+    obj: Obj
+    before: Obj | None
+    text: str
+
+
+@dataclass
+class Shelf:
+    """All objects of one kind, and their changes."""
+
+    objects: dict[tuple[str, str], Obj] = field(default_factory=dict)
+    versions: list[int] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+class Cluster:
+    """The store behind the API; thread-safe. Objects are replaced, and never changed in place."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self.version, self.oldest, self.cuts = 100, 0, 0
+        self.kinds: dict[tuple[str, str, str], Resource] = {}
+        self.shelves: dict[Resource, Shelf] = {}
+        self.listeners: list[Callable[[Resource, Change], None]] = []
+        for kind in BUILT_IN:
+            self.add_kind(kind)
+        for name in ("default", "kube-system"):
+            self.create(NAMESPACES, "", {"metadata": {"name": name}})
+
+    def add_kind(self, kind: Resource) -> None:
+        """Serve another kind."""
+        with self.changed:
+            self.kinds[kind.group, kind.version, kind.plural] = kind
+            self.shelves.setdefault(kind, Shelf())
+
+    def get(self, kind: Resource, space: str, name: str) -> Obj:
+        """Return an object, or refuse with 404."""
+        found = self.shelves[kind].objects.get((space, name))
+        if found is None:
+            raise RefusedError(404, "NotFound", f'{kind.full} "{name}" not found')
+        return found
+
+    def look(self, kind: Resource, space: str, name: str) -> Obj | None:
+        """Return an object, None when there is none."""
+        return self.shelves[kind].objects.get((space, name))
+
+    def all(self, kind: Resource, space: str = "") -> list[Obj]:
+        """Return every object of a kind in the order of their names, of one namespace if named."""
+        with self.changed:
+            found = self.shelves[kind].objects
+            return [found[key] for key in sorted(found) if space in {"", key[0]}]
+
+    def since(self, kind: Resource, version: int) -> list[Change]:
+        """Return the changes after *version*."""
+        shelf = self.shelves[kind]
+        return shelf.changes[bisect_right(shelf.versions, version) :]
+
+    def compact(self) -> None:
+        """Forget the past: watches and pages that begin in it are refused with 410."""
+        with self.changed:
+            self.oldest = self.version + 1
+            self.version += 1
+            for shelf in self.shelves.values():
+                shelf.versions.clear()
+                shelf.changes.clear()
+            self.changed.notify_all()
+
+    def cut(self) -> None:
+        """End every watch."""
+        with self.changed:
+            self.cuts += 1
+            self.changed.notify_all()
+
+    def create(self, kind: Resource, space: str, given: Obj) -> Obj:
+        """Create an object; return it as it now stands."""
+        with self.changed:
+            meta = dict(given.get("metadata") or {})
+            self._check_new(kind, space, given, meta)
+            meta.update(uid=str(uuid.uuid4()), creationTimestamp=now(), generation=1)
+            if kind.namespaced:
+                meta["namespace"] = space
+            obj = {**given, "apiVersion": kind.api, "kind": kind.kind, "metadata": meta}
+            obj = defaulted(kind, obj)
+            self._learn(kind, obj)
+            return self._put(kind, "ADDED", obj, None)
+
+    def _check_new(self, kind: Resource, space: str, given: Obj, meta: Obj) -> None:
+        if given.get("kind") not in {None, kind.kind}:
+            raise RefusedError(400, "BadRequest", f"this must be of kind {kind.kind}")
+        if kind.namespaced and meta.get("namespace", space) != space:
+            raise RefusedError(400, "BadRequest", "the object is of another namespace")
+        if kind.namespaced and (space, "") not in {(k[1], "") for k in self._spaces()}:
+            raise RefusedError(404, "NotFound", f'namespaces "{space}" not found')
+        if not meta.get("name"):
+            if not meta.get("generateName"):
+                raise RefusedError(422, "Invalid", f"{kind.kind} is invalid: it needs a name")
+            meta["name"] = meta["generateName"] + "".join(random.choices(_LETTERS, k=5))  # noqa: S311
+        if not _NAME.fullmatch(meta["name"]):
+            raise RefusedError(422, "Invalid", f'{kind.kind} "{meta["name"]}" is no good name')
+        if self.look(kind, space, meta["name"]) is not None:
+            message = f'{kind.full} "{meta["name"]}" already exists'
+            raise RefusedError(409, "AlreadyExists", message)
+
+    def _spaces(self) -> Iterable[tuple[str, str]]:
+        return self.shelves[NAMESPACES].objects
+
+    def _learn(self, kind: Resource, obj: Obj) -> None:
+        """Serve what a new definition defines."""
+        if kind is CRDS:
+            spec = obj["spec"]
+            for version in spec["versions"]:
+                names = spec["names"]
+                self.add_kind(
+                    Resource(spec["group"], version["name"], names["plural"], names["kind"])
+                )
+
+    def update(
+        self, kind: Resource, space: str, name: str, change: Callable[[Obj], Obj], part: str = ""
+    ) -> Obj:
+        """Change an object, or its *part* `status` alone; one that stays as it was is no change."""
+        with self.changed:
+            old = self.get(kind, space, name)
+            new = change(old)
+            known, meta = old["metadata"], dict(new.get("metadata") or {})
+            if meta.get("resourceVersion", known["resourceVersion"]) != known["resourceVersion"]:
+                message = f'{kind.full} "{name}": the object has been modified'
+                raise RefusedError(409, "Conflict", message)
+            if meta.get("uid", known["uid"]) != known["uid"]:
+                raise RefusedError(409, "Conflict", "the uid is another one")
+            if part == "status":
+                new = {**old, "status": new.get("status", {})}
+            else:
+                meta.update({key: known[key] for key in _FIXED if key in known})
+                new = {**new, "metadata": {**meta, "resourceVersion": known["resourceVersion"]}}
+                if "status" in old:
+                    new["status"] = old["status"]
+                new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
+            if new == old:
+                return old
+            freed = known.get("finalizers") and not new["metadata"].get("finalizers")
+            if "deletionTimestamp" in known and freed:
+                dropped = self._drop(kind, new)
+                self._delete_owned(known["uid"])
+                return dropped
+            return self._put(kind, "MODIFIED", new, old)
+
+    def set_status(self, kind: Resource, space: str, name: str, **status: Any) -> Obj:
+        """Say how an object stands, as controllers do."""
+        return self.update(
+            kind,
+            space,
+            name,
+            lambda o: {**o, "status": {**o.get("status", {}), **status}},
+            "status",
+        )
+
+    def delete(self, kind: Resource, space: str, name: str, options: Obj) -> Obj:
+        """Delete an object, and what it owns as the options say; pods wait for their kubelet."""
+        with self.changed:
+            obj = self.get(kind, space, name)
+            uid = obj["metadata"]["uid"]
+            if (options.get("preconditions") or {}).get("uid", uid) != uid:
+                raise RefusedError(409, "Conflict", "the UID in the precondition is another one")
+            policy = options.get("propagationPolicy")
+            policy = policy or ("Orphan" if kind is JOBS else "Background")
+            finalizers = list(obj["metadata"].get("finalizers") or ())
+            if policy == "Foreground" and FOREGROUND not in finalizers:
+                finalizers.append(FOREGROUND)
+            waits = kind is PODS and obj.get("status", {}).get("phase") in {"Running", "Pending"}
+            if finalizers or waits:
+                gone = {
+                    "deletionTimestamp": now(),
+                    "deletionGracePeriodSeconds": _grace(obj, options),
+                    "finalizers": finalizers,
+                }
+                marked = {**obj, "metadata": {**obj["metadata"], **gone}}
+                obj = self._put(kind, "MODIFIED", marked, obj)
+            else:
+                self._drop(kind, obj)
+            if policy == "Orphan":
+                self._orphan(uid)
+            elif policy == "Foreground" or not (finalizers or waits):
+                self._delete_owned(uid)
+                self._collect()
+            return obj
+
+    def drop_pod(self, space: str, name: str, uid: str) -> None:
+        """Take a pod away that its kubelet has ended."""
+        with self.changed:
+            found = self.look(PODS, space, name)
+            if found is not None and found["metadata"]["uid"] == uid:
+                self._drop(PODS, found)
+                self._collect()
+
+    def owned(self, uid: str) -> list[tuple[Resource, Obj]]:
+        """Return what an object owns."""
+        return [
+            (kind, obj)
+            for kind, shelf in self.shelves.items()
+            if kind is not EVENTS
+            for obj in shelf.objects.values()
+            if any(o.get("uid") == uid for o in obj["metadata"].get("ownerReferences") or ())
+        ]
+
+    def _delete_owned(self, uid: str) -> None:
+        for kind, obj in self.owned(uid):
+            meta = obj["metadata"]
+            if "deletionTimestamp" not in meta:
+                self.delete(
+                    kind, meta["namespace"], meta["name"], {"propagationPolicy": "Background"}
+                )
+
+    def _orphan(self, uid: str) -> None:
+        for kind, obj in self.owned(uid):
+            meta = {k: v for k, v in obj["metadata"].items() if k != "ownerReferences"}
+            self._put(kind, "MODIFIED", {**obj, "metadata": meta}, obj)
+
+    def _collect(self) -> None:
+        """Let those go that were only waiting for what they own."""
+        for kind, shelf in list(self.shelves.items()):
+            if kind in {PODS, EVENTS, SECRETS}:
+                continue
+            for obj in list(shelf.objects.values()):
+                meta = obj["metadata"]
+                if FOREGROUND in (meta.get("finalizers") or ()) and not self.owned(meta["uid"]):
+                    left = [one for one in meta["finalizers"] if one != FOREGROUND]
+                    freed = {**obj, "metadata": {**meta, "finalizers": left}}
+                    if left:
+                        self._put(kind, "MODIFIED", freed, obj)
+                    else:
+                        self._drop(kind, freed)
+
+    def _drop(self, kind: Resource, obj: Obj) -> Obj:
+        meta = obj["metadata"]
+        self.shelves[kind].objects.pop((meta.get("namespace", ""), meta["name"]), None)
+        return self._note(kind, "DELETED", obj, obj)
+
+    def _put(self, kind: Resource, word: str, obj: Obj, before: Obj | None) -> Obj:
+        meta = obj["metadata"]
+        noted = self._note(kind, word, obj, before)
+        self.shelves[kind].objects[meta.get("namespace", ""), meta["name"]] = noted
+        return noted
+
+    def _note(self, kind: Resource, word: str, obj: Obj, before: Obj | None) -> Obj:
+        self.version += 1
+        obj = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
+        change = Change(self.version, word, obj, before, json.dumps(obj))
+        shelf = self.shelves[kind]
+        shelf.versions.append(self.version)
+        shelf.changes.append(change)
+        for listener in self.listeners:
+            listener(kind, change)
+        self.changed.notify_all()
+        return obj
+
+
+def _grace(obj: Obj, options: Obj) -> int:
+    given = options.get("gracePeriodSeconds")
+    return (
+        int(given if given is not None else obj["spec"].get("terminationGracePeriodSeconds", 30))
+        if obj["kind"] == "Pod"
+        else 0
+    )
+
+
+def defaulted(kind: Resource, obj: Obj) -> Obj:
+    """Return a new object with what an API server adds to it, or refuse it."""
+    meta, spec = obj["metadata"], dict(obj.get("spec") or {})
+    if kind is NAMESPACES:
+        return {**obj, "status": {"phase": "Active"}}
+    if kind is SECRETS:
+        texts = obj.pop("stringData", None) or {}
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        return {"type": "Opaque", **obj, "data": {**(obj.get("data") or {}), **data}}
+    if kind is PODS:
+        if not spec.get("containers"):
+            raise RefusedError(422, "Invalid", f'Pod "{meta["name"]}": spec.containers is required')
+        return {**obj, "spec": spec, "status": {"phase": "Pending"}}
+    if kind is JOBS:
+        return _job(obj, spec)
+    return obj
+
+
+def _job(obj: Obj, spec: Obj) -> Obj:
+    meta = obj["metadata"]
+    template = dict(spec.get("template") or {})
+    if (template.get("spec") or {}).get("restartPolicy") not in {"Never", "OnFailure"}:
+        message = f'Job.batch "{meta["name"]}" is invalid: spec.template.spec.restartPolicy: Required value'
+        raise RefusedError(422, "Invalid", message)
+    ours = {
+        "batch.kubernetes.io/controller-uid": meta["uid"],
+        "batch.kubernetes.io/job-name": meta["name"],
+        "controller-uid": meta["uid"],
+        "job-name": meta["name"],
+    }
+    known = template.get("metadata") or {}
+    template["metadata"] = {**known, "labels": {**(known.get("labels") or {}), **ours}}
+    defaults = {"parallelism": 1, "completions": 1, "backoffLimit": 6, "suspend": False}
+    return {**obj, "spec": {**defaults, **spec, "template": template}, "status": {}}

@@ -1,0 +1,386 @@
+"""The nodes of a cluster: what becomes of its pods.
+
+Containers run as processes of this machine, with their words and variables and without their
+images. As on a real cluster a pod is not scheduled when its `nodeSelector` names an unknown label,
+an image below `.invalid/` cannot be pulled, a variable from a missing secret is a configuration
+error, and a process that comes up against its memory limit is killed for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import queue
+import resource
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from tests.rig.kubernetes.cluster import PODS, SECRETS, Change, Cluster
+from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
+
+NO_NODE: Final = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+_UNITS: Final = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+
+
+class ConfigError(Exception):
+    """A container cannot be made as its pod wants it."""
+
+
+@dataclass
+class Output:
+    """What a container wrote, line by line with times, and how it stands."""
+
+    lines: list[tuple[str, bytes]] = field(default_factory=list)
+    status: Obj = field(default_factory=dict)
+    began: bool = False
+    over: bool = False
+
+
+@dataclass
+class Run:
+    """A pod that is being run."""
+
+    uid: str
+    space: str
+    name: str
+    changed: threading.Condition
+    outputs: dict[str, Output] = field(default_factory=dict)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+class Kubelet:
+    """Runs pods; where it *plays*, it starts no process and pods run until `finish`."""
+
+    def __init__(self, cluster: Cluster, *, plays: bool = False) -> None:
+        self._cluster, self._plays = cluster, plays
+        self._work: queue.SimpleQueue[tuple[str, Obj] | None] = queue.SimpleQueue()
+        self._runs: dict[str, Run] = {}
+        self.secret_made = threading.Condition()
+        cluster.listeners.append(self._hear)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End every process."""
+        self._work.put(None)
+        self._thread.join(10)
+        for run in list(self._runs.values()):
+            run.stopping.set()
+            _signal(run, signal.SIGKILL)
+
+    def evict(self, space: str, name: str) -> None:
+        """Evict a pod, as draining a node does."""
+        pod = self._cluster.get(PODS, space, name)
+        message = "Eviction API: evicting"
+        condition = _condition("DisruptionTarget", "True", "EvictionByEvictionAPI", message)
+        self._say(pod["metadata"], conditions=[*pod["status"].get("conditions", ()), condition])
+        self._cluster.delete(PODS, space, name, {"gracePeriodSeconds": 1})
+
+    def finish(self, space: str, name: str, code: int = 0) -> None:
+        """End a pod that is only played."""
+        pod = self._cluster.get(PODS, space, name)
+        reason = "Error" if code else "Completed"
+        ended = {"exitCode": code, "reason": reason, "startedAt": now(), "finishedAt": now()}
+        statuses = [_status(c["name"], {"terminated": ended}) for c in pod["spec"]["containers"]]
+        phase = "Failed" if code else "Succeeded"
+        self._say(pod["metadata"], phase=phase, containerStatuses=statuses)
+
+    def log(self, pod: Obj, query: dict[str, str]) -> Iterator[bytes]:
+        """Return the log of a container, as its query wants it."""
+        names = [
+            c["name"]
+            for kind in ("initContainers", "containers")
+            for c in pod["spec"].get(kind, ())
+        ]
+        name = query.get("container") or (names[0] if len(names) == 1 else "")
+        if name not in names:
+            raise RefusedError(400, "BadRequest", f"a container name must be one of {names}")
+        run = self._runs.get(pod["metadata"]["uid"])
+        output = run.outputs.get(name) if run else None
+        if run is None or output is None or not output.began:
+            message = f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start'
+            raise RefusedError(400, "BadRequest", message)
+        return _told(run, output, query)
+
+    def _hear(self, kind: Resource, change: Change) -> None:
+        if kind is PODS:
+            self._work.put((change.type, change.obj))
+        elif kind is SECRETS:
+            with self.secret_made:
+                self.secret_made.notify_all()
+
+    def _serve(self) -> None:
+        while (told := self._work.get()) is not None:
+            word, pod = told
+            meta = pod["metadata"]
+            if word == "DELETED":
+                self._runs.pop(meta["uid"], None)
+            elif "deletionTimestamp" in meta:
+                self._stop(pod)
+            elif word == "ADDED":
+                self._begin(pod)
+
+    def _begin(self, pod: Obj) -> None:
+        meta, spec = pod["metadata"], pod["spec"]
+        wanted = [
+            key for key in spec.get("nodeSelector") or () if not key.startswith("kubernetes.io/")
+        ]
+        if wanted:
+            condition = _condition("PodScheduled", "False", "Unschedulable", NO_NODE)
+            self._say(meta, conditions=[condition])
+            return
+        if self._plays:
+            running = {"running": {"startedAt": now()}}
+            statuses = [_status(c["name"], running) for c in spec["containers"]]
+            self._say(meta, phase="Running", startTime=now(), containerStatuses=statuses)
+            return
+        run = Run(meta["uid"], meta["namespace"], meta["name"], threading.Condition())
+        self._runs[run.uid] = run
+        threading.Thread(target=self._run, args=(run, pod), daemon=True).start()
+
+    def _stop(self, pod: Obj) -> None:
+        meta = pod["metadata"]
+        run = self._runs.get(meta["uid"])
+        if run is None or not run.processes:
+            if run is not None:
+                run.stopping.set()
+            self._cluster.drop_pod(meta["namespace"], meta["name"], meta["uid"])
+            return
+        run.stopping.set()
+        grace_s = float(meta.get("deletionGracePeriodSeconds") or 0)
+        threading.Thread(target=_end, args=(run, grace_s), daemon=True).start()
+
+    def _run(self, run: Run, pod: Obj) -> None:
+        spec = pod["spec"]
+        scheduled = _condition("PodScheduled", "True", "", "")
+        self._say(pod["metadata"], startTime=now(), conditions=[scheduled])
+        code = 0
+        for one in spec.get("initContainers") or ():
+            code = code or self._container(run, pod, [one])
+        code = code or self._container(run, pod, spec["containers"])
+        if code is not None:
+            self._tell(run, pod, phase="Failed" if code else "Succeeded")
+        if run.stopping.is_set():
+            self._cluster.drop_pod(run.space, run.name, run.uid)
+
+    def _container(self, run: Run, pod: Obj, containers: list[Obj]) -> int | None:
+        """Run containers side by side; return the first code that is no success."""
+        for one in containers:
+            run.outputs[one["name"]] = Output(status={"waiting": {"reason": "ContainerCreating"}})
+        readers = [
+            threading.Thread(target=self._one, args=(run, pod, one), daemon=True)
+            for one in containers
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        codes = [
+            run.outputs[c["name"]].status.get("terminated", {}).get("exitCode") for c in containers
+        ]
+        return None if None in codes else next((c for c in codes if c), 0)
+
+    def _one(self, run: Run, pod: Obj, container: Obj) -> None:
+        output = run.outputs[container["name"]]
+        if ".invalid/" in container.get("image", ""):
+            for reason in ("ErrImagePull", "ImagePullBackOff"):
+                message = f'failed to pull image "{container["image"]}": no such host'
+                output.status = {"waiting": {"reason": reason, "message": message}}
+                self._tell(run, pod)
+            run.stopping.wait()
+            return
+        variables = self._variables(run, pod, container, output)
+        if variables is None:
+            return
+        while not run.stopping.is_set():
+            code, text = self._process(run, pod, container, variables)
+            if not (code and pod["spec"].get("restartPolicy") == "OnFailure"):
+                break
+            output.status = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
+            self._tell(run, pod)
+            run.stopping.wait(0.2)
+
+    def _variables(
+        self, run: Run, pod: Obj, container: Obj, output: Output
+    ) -> dict[str, str] | None:
+        """Return a container's variables, waiting for the secrets that they come from."""
+        while not run.stopping.is_set():
+            try:
+                return self._resolved(run.space, container)
+            except ConfigError as e:
+                reason = {"reason": "CreateContainerConfigError", "message": str(e)}
+                output.status = {"waiting": reason}
+                self._tell(run, pod)
+                with self.secret_made:
+                    self.secret_made.wait(0.5)
+        return None
+
+    def _resolved(self, space: str, container: Obj) -> dict[str, str]:
+        found = {"PATH": os.environ["PATH"], "HOME": "/"}
+        for source in container.get("envFrom") or ():
+            name = (source.get("secretRef") or {}).get("name", "")
+            found.update(self._secret(space, name))
+        for one in container.get("env") or ():
+            ref = (one.get("valueFrom") or {}).get("secretKeyRef")
+            if ref is None:
+                found[one["name"]] = one.get("value", "")
+            elif ref["key"] in (secret := self._secret(space, ref["name"])):
+                found[one["name"]] = secret[ref["key"]]
+            else:
+                raise ConfigError(f"couldn't find key {ref['key']} in Secret {space}/{ref['name']}")
+        return found
+
+    def _secret(self, space: str, name: str) -> dict[str, str]:
+        secret = self._cluster.look(SECRETS, space, name)
+        if secret is None:
+            raise ConfigError(f'secret "{name}" not found')
+        return {key: base64.b64decode(v).decode() for key, v in secret["data"].items()}
+
+    def _process(
+        self, run: Run, pod: Obj, container: Obj, variables: dict[str, str]
+    ) -> tuple[int, str]:
+        output = run.outputs[container["name"]]
+        words = [*container.get("command", ()), *container.get("args", ())] or ["true"]
+        limit = _bytes((container.get("resources") or {}).get("limits", {}).get("memory", ""))
+        began = now()
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                process = subprocess.Popen(
+                    words,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=variables,
+                    cwd=folder,
+                    start_new_session=True,
+                    preexec_fn=(lambda: _limit(limit)) if limit else None,  # noqa: PLW1509
+                )
+            except OSError as e:
+                return self._ended(run, pod, output, (128, "StartError", began, str(e)))
+            with run.changed:
+                run.processes.append(process)
+            output.began, output.status = True, {"running": {"startedAt": began}}
+            if run.stopping.is_set():
+                _signal(run, signal.SIGKILL)
+            self._tell(run, pod, phase="Running")
+            last = _follow(run, output, process)
+            code = process.wait()
+        code = 128 - code if code < 0 else code
+        reason = "Error" if code else "Completed"
+        if limit and code and b"memory" in last.lower():
+            code, reason = 137, "OOMKilled"
+        return self._ended(run, pod, output, (code, reason, began, ""))
+
+    def _ended(
+        self, run: Run, pod: Obj, output: Output, end: tuple[int, str, str, str]
+    ) -> tuple[int, str]:
+        code, reason, began, message = end
+        with run.changed:
+            ended = {"exitCode": code, "reason": reason, "startedAt": began, "finishedAt": now()}
+            output.status = {"terminated": ended | ({"message": message} if message else {})}
+            output.began = output.over = True
+            run.changed.notify_all()
+        self._tell(run, pod)
+        return code, reason
+
+    def _tell(self, run: Run, pod: Obj, **status: Any) -> None:
+        """Say how the containers of a pod stand."""
+        spec = pod["spec"]
+        for key, names in (
+            ("containerStatuses", "containers"),
+            ("initContainerStatuses", "initContainers"),
+        ):
+            told = [c["name"] for c in spec.get(names) or () if c["name"] in run.outputs]
+            if told:
+                status[key] = [_status(name, run.outputs[name].status) for name in told]
+        self._say(pod["metadata"], **status)
+
+    def _say(self, meta: Obj, **status: Any) -> None:
+        with contextlib.suppress(RefusedError), self._cluster.changed:
+            found = self._cluster.look(PODS, meta["namespace"], meta["name"])
+            if found is not None and found["metadata"]["uid"] == meta["uid"]:
+                self._cluster.set_status(PODS, meta["namespace"], meta["name"], **status)
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> Obj:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": now(),
+    }
+
+
+def _status(name: str, state: Obj) -> Obj:
+    image = {"image": "", "imageID": ""}
+    return {"name": name, "ready": "running" in state, "restartCount": 0, "state": state, **image}
+
+
+def _bytes(text: str) -> int:
+    return int(text[:-2]) * _UNITS[text[-2:]] if text[-2:] in _UNITS else int(text or 0)
+
+
+def _limit(most_b: int) -> None:
+    # What an interpreter needs to begin is not what the limit is for.
+    resource.setrlimit(resource.RLIMIT_AS, (most_b + (16 << 20), most_b + (16 << 20)))
+
+
+def _follow(run: Run, output: Output, process: subprocess.Popen[bytes]) -> bytes:
+    """Keep what a process writes; return its last line."""
+    assert process.stdout is not None
+    last = b""
+    with process.stdout as pipe:
+        for line in pipe:
+            last = line
+            stamp = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            with run.changed:
+                output.lines.append((stamp, line))
+                run.changed.notify_all()
+    return last
+
+
+def _signal(run: Run, number: signal.Signals) -> None:
+    for process in list(run.processes):
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+
+
+def _end(run: Run, grace_s: float) -> None:
+    """End a pod's processes, in order if there is time for it."""
+    if grace_s > 0:
+        _signal(run, signal.SIGTERM)
+        until = time.monotonic() + grace_s
+        for process in list(run.processes):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(until - time.monotonic(), 0))
+    _signal(run, signal.SIGKILL)
+
+
+def _told(run: Run, output: Output, query: dict[str, str]) -> Iterator[bytes]:
+    """Yield the lines that a query of a log asks for."""
+    since = query.get("sinceTime", "").removesuffix("Z")[:19]
+    stamps, at = query.get("timestamps") == "true", 0
+    if query.get("tailLines"):
+        at = max(len(output.lines) - int(query["tailLines"]), 0)
+    while True:
+        with run.changed:
+            lines, over = output.lines[at:], output.over
+            if not lines and not over and query.get("follow") == "true":
+                run.changed.wait(1.0)
+                continue
+        at += len(lines)
+        for stamp, line in lines:
+            if stamp[:19] >= since:
+                yield f"{stamp} ".encode() + line if stamps else line
+        if query.get("follow") != "true" or (over and not lines):
+            return

@@ -1,0 +1,342 @@
+"""The API of a cluster over HTTP: the part of it that job systems use."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.rig.kubernetes.cluster import JOBS, PODS, Cluster
+from tests.rig.kubernetes.kubelet import Kubelet
+from tests.rig.kubernetes.objects import (
+    Obj,
+    RefusedError,
+    Resource,
+    field_selects,
+    merged,
+    now,
+    selects,
+)
+
+_PATH: Final = re.compile(r"/(?:api/(v1)|apis/([^/]+)/([^/]+))(?:/(.*))?")
+_VERBS: Final = ("create", "delete", "get", "list", "patch", "update", "watch")
+_BOOKMARK_S: Final = 1.0
+_CLUSTER_WIDE: Final = {"namespaces", "customresourcedefinitions", "selfsubjectaccessreviews"}
+
+
+@dataclass
+class Wanted:
+    """What a request is about."""
+
+    method: str
+    query: dict[str, str]
+    body: Obj
+    kind: Resource
+    space: str = ""
+    name: str = ""
+    part: str = ""
+
+    @property
+    def verb(self) -> str:
+        """What it asks for, in the words that rights are written in."""
+        if self.method == "GET":
+            watches = self.query.get("watch") in {"1", "true"}
+            return "get" if self.name else "watch" if watches else "list"
+        return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(self.method, "delete")
+
+    def picks(self, obj: Obj) -> bool:
+        """Tell whether the request's selectors pick *obj*."""
+        labels = obj["metadata"].get("labels") or {}
+        return selects(self.query.get("labelSelector", ""), labels) and field_selects(
+            self.query.get("fieldSelector", ""), obj
+        )
+
+
+@dataclass
+class Served:
+    """A cluster that answers at `url`; `asked` counts requests by verb and kind."""
+
+    cluster: Cluster
+    kubelet: Kubelet
+    token: str = ""
+    url: str = ""
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    denied: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    served: Served
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+    def handle_one_request(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            super().handle_one_request()
+            return
+        self.close_connection = True
+
+    def _go(self) -> None:
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urlsplit(self.path)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        try:
+            self._route(unquote(parts.path), query, json.loads(data) if data else {})
+        except RefusedError as e:
+            headers = {"Retry-After": str(e.retry_after_s)} if e.retry_after_s else {}
+            self._answer(e.code, json.dumps(e.body), headers=headers)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _go
+
+    def _answer(
+        self,
+        code: int,
+        text: str | bytes,
+        kind: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        data = text.encode() if isinstance(text, str) else text
+        self.send_response(code)
+        for key, value in {"Content-Type": kind, **(headers or {})}.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _route(self, path: str, query: dict[str, str], body: Obj) -> None:
+        cluster, token = self.served.cluster, self.served.token
+        if token and self.headers.get("Authorization") != f"Bearer {token}":
+            raise RefusedError(401, "Unauthorized", "Unauthorized")
+        if path.rstrip("/") == "/version":
+            self._answer(200, json.dumps({"major": "1", "minor": "34", "gitVersion": "v1.34.0"}))
+            return
+        if path.rstrip("/") in {"/api", "/apis"}:
+            self._answer(200, json.dumps(_groups(cluster, path)))
+            return
+        match = _PATH.fullmatch(path)
+        if match is None:
+            raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+        group, version = match[2] or "", match[1] or match[3]
+        words = [word for word in (match[4] or "").split("/") if word]
+        if not words:
+            self._answer(200, json.dumps(_resources(cluster, group, version)))
+            return
+        space = ""
+        if words[0] == "namespaces" and len(words) > 2:
+            space, words = words[1], words[2:]
+        kind = cluster.kinds.get((group, version, words[0]))
+        if kind is None:
+            self._answer(404, "404 page not found\n", "text/plain")
+            return
+        name, part = (words[1:] + ["", ""])[:2]
+        self._serve(Wanted(self.command, query, body, kind, space, name, part))
+
+    def _serve(self, wanted: Wanted) -> None:
+        served, kind = self.served, wanted.kind
+        what = (wanted.verb, f"{kind.plural}/{wanted.part}" if wanted.part else kind.plural)
+        served.asked[what] += 1
+        if what in served.denied:
+            message = (
+                f'{kind.full} is forbidden: User "agent" cannot {what[0]} resource "{what[1]}"'
+            )
+            raise RefusedError(403, "Forbidden", message)
+        if kind.plural == "selfsubjectaccessreviews":
+            asks = wanted.body["spec"].get("resourceAttributes", {})
+            allowed = (asks.get("verb"), asks.get("resource")) not in served.denied
+            self._answer(201, json.dumps({**wanted.body, "status": {"allowed": allowed}}))
+        elif wanted.part == "log":
+            self._log(wanted)
+        elif wanted.part == "eviction":
+            served.kubelet.evict(wanted.space, wanted.name)
+            self._answer(201, json.dumps({"kind": "Status", "status": "Success"}))
+        elif wanted.verb == "watch":
+            self._watch(wanted)
+        elif wanted.verb == "list":
+            self._answer(200, _page(served.cluster, wanted))
+        else:
+            code = 201 if wanted.verb == "create" else 200
+            self._answer(code, json.dumps(self._one(wanted)))
+
+    def _one(self, wanted: Wanted) -> Obj:
+        cluster, kind, space, name = self.served.cluster, wanted.kind, wanted.space, wanted.name
+        match wanted.verb:
+            case "get":
+                return cluster.get(kind, space, name)
+            case "create":
+                return cluster.create(kind, space, wanted.body)
+            case "update":
+                return cluster.update(kind, space, name, lambda _: wanted.body, wanted.part)
+            case "patch":
+                change = wanted.body
+                return cluster.update(kind, space, name, lambda o: merged(o, change), wanted.part)
+            case _:
+                options = {**wanted.query, **wanted.body}
+                if name:
+                    return cluster.delete(kind, space, name, options)
+                for obj in [o for o in cluster.all(kind, space) if wanted.picks(o)]:
+                    meta = obj["metadata"]
+                    cluster.delete(kind, meta.get("namespace", ""), meta["name"], options)
+                return {"kind": "Status", "status": "Success"}
+
+    def _log(self, wanted: Wanted) -> None:
+        pod = self.served.cluster.get(PODS, wanted.space, wanted.name)
+        lines = self.served.kubelet.log(pod, wanted.query)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for data in lines:
+            self._chunk(data)
+        self._chunk(b"")
+
+    def _watch(self, wanted: Wanted) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for text in _changes(self.served.cluster, wanted):
+            self._chunk(text.encode())
+        self._chunk(b"")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+def _groups(cluster: Cluster, path: str) -> Obj:
+    if path.rstrip("/") == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    found: dict[str, list[Obj]] = {}
+    for group, version in sorted({(k.group, k.version) for k in cluster.shelves if k.group}):
+        one = {"groupVersion": f"{group}/{version}", "version": version}
+        found.setdefault(group, []).append(one)
+    groups = [{"name": g, "versions": v, "preferredVersion": v[0]} for g, v in found.items()]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+
+def _resources(cluster: Cluster, group: str, version: str) -> Obj:
+    found = [
+        {
+            "name": kind.plural,
+            "singularName": kind.kind.lower(),
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": list(_VERBS),
+        }
+        for kind in list(cluster.shelves)
+        if (kind.group, kind.version) == (group, version)
+    ]
+    if not found:
+        raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+    api = f"{group}/{version}".lstrip("/")
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": api,
+        "resources": found,
+    }
+
+
+def _page(cluster: Cluster, wanted: Wanted) -> str:
+    """Return a page of a list; the token of the next one dies when the past is forgotten."""
+    query = wanted.query
+    with cluster.changed:
+        version, after = cluster.version, ["", ""]
+        if token := query.get("continue"):
+            version, *after = json.loads(base64.urlsafe_b64decode(token))
+            if version < cluster.oldest:
+                raise RefusedError(410, "Expired", "the continue token is too old")
+        found = [o for o in cluster.all(wanted.kind, wanted.space) if wanted.picks(o)]
+    rest = [o for o in found if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > after]
+    most = int(query.get("limit") or 0) or len(rest)
+    page = rest[:most]
+    meta: Obj = {"resourceVersion": str(version)}
+    if len(rest) > most:
+        last = page[-1]["metadata"]
+        token = json.dumps([version, last.get("namespace", ""), last["name"]])
+        meta["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
+        meta["remainingItemCount"] = len(rest) - most
+    kind = f"{wanted.kind.kind}List"
+    return json.dumps(
+        {"kind": kind, "apiVersion": wanted.kind.api, "metadata": meta, "items": page}
+    )
+
+
+def _event(word: str, text: str) -> str:
+    return f'{{"type": "{word}", "object": {text}}}\n'
+
+
+def _changes(cluster: Cluster, wanted: Wanted) -> Iterator[str]:
+    """Yield what happens, as a watch tells it, until its time is over or it is cut."""
+    query, kind = wanted.query, wanted.kind
+    until = time.monotonic() + float(query.get("timeoutSeconds") or 1800)
+    given = query.get("resourceVersion") or "0"
+    with cluster.changed:
+        cuts = cluster.cuts
+        at = cluster.version if given == "0" else int(given)
+        if given != "0" and at < cluster.oldest:
+            message = f"too old resource version: {at} ({cluster.oldest})"
+            yield _event("ERROR", json.dumps(RefusedError(410, "Expired", message).body))
+            return
+        here = cluster.all(kind, wanted.space) if given == "0" else []
+    for obj in filter(wanted.picks, here):
+        yield _event("ADDED", json.dumps(obj))
+    marks = query.get("allowWatchBookmarks") == "true"
+    told = time.monotonic()
+    while cluster.cuts == cuts:
+        with cluster.changed:
+            new = cluster.since(kind, at)
+            if not new:
+                if time.monotonic() >= until:
+                    return
+                cluster.changed.wait(min(until - time.monotonic(), _BOOKMARK_S / 4))
+                new = cluster.since(kind, at)
+            at = new[-1].version if new else at
+            version = cluster.version
+        for change in new:
+            if wanted.space in {"", change.obj["metadata"].get("namespace", "")}:
+                was = change.before is not None and wanted.picks(change.before)
+                if is_now := wanted.picks(change.obj):
+                    word = change.type if was or change.type == "DELETED" else "ADDED"
+                elif was:
+                    word = "DELETED"
+                if was or is_now:
+                    yield _event(word, change.text)
+        if marks and not new and time.monotonic() - told > _BOOKMARK_S:
+            told, at = time.monotonic(), version
+            meta = {"metadata": {"resourceVersion": str(version)}}
+            yield _event(
+                "BOOKMARK", json.dumps({"kind": kind.kind, "apiVersion": kind.api, **meta})
+            )
+
+
+@contextlib.contextmanager
+def serving(served: Served) -> Iterator[Served]:
+    """Answer at a port of the system's choice until the context ends."""
+    handler = type("Handler", (Handler,), {"served": served})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads, server.block_on_close = True, False
+    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield served
+    finally:
+        served.cluster.cut()
+        server.shutdown()
+        server.server_close()
+
+
+__all__ = ["JOBS", "Any", "Served", "now", "serving"]
