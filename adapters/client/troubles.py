@@ -147,10 +147,18 @@ def _lines(problems: object) -> Sequence[tuple[str, str, str]]:
     if not isinstance(problems, list):
         return ()
     return [
-        (str(p.get("path") or ""), str(p.get("message") or ""), str(p.get("hint") or ""))
+        (str(p.get("path") or ""), str(p.get("message") or ""), _help(p))
         for p in problems
         if isinstance(p, dict)
     ]
+
+
+def _help(problem: Mapping[str, Any]) -> str:
+    """Return what a problem says to do; else what would be allowed, if that is news."""
+    hint, allowed = str(problem.get("hint") or ""), str(problem.get("allowed") or "")
+    if hint or not allowed or allowed in str(problem.get("message") or ""):
+        return hint
+    return f"allowed: {allowed}"
 
 
 def _texts(values: object) -> tuple[str, ...]:

@@ -71,6 +71,18 @@ def test_every_problem_of_a_document_arrives() -> None:
     assert error.refusal.problems == (("overrides.args", "must be a list", "write a list"),) * 2
 
 
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [("is not known here", "allowed: a, b"), ("must be one of a, b", "")],
+    ids=["news", "said already"],
+)
+def test_what_would_be_allowed_is_told_where_nothing_else_is(message: str, told: str) -> None:
+    """Unless the message has it in words."""
+    wrong = {"path": "retry", "message": message, "hint": "", "allowed": "a, b"}
+    error = _failure(problem(422, "not valid", problems=[wrong]))
+    assert error.refusal.problems == (("retry", message, told),)
+
+
 def test_a_web_page_is_no_server() -> None:
     """A wrong address or port often answers HTML, with success even."""
     error = _failure(Reply(200, b"<html>hello</html>", "text/html"))
