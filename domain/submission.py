@@ -7,7 +7,7 @@ whoever submits hears of a mistake at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from launchyard.domain.priority import DEFAULT, Priority, QueueMode, priority_of
 from launchyard.domain.secrets import missing
 from launchyard.domain.spec import (
     LaunchSpec,
+    Service,
     parse_spec,
     split_api_key,
     suspicious_keys,
@@ -36,13 +37,21 @@ from launchyard.domain.templates import check_placeholders, check_values, locked
 WANDB_KEY: Final = "WANDB_API_KEY"
 """The secret that a spec's `_wandb_api_key` becomes."""
 
+WANDB_URL: Final = "WANDB_BASE_URL"
+"""Beside that secret, the address of the W&B server that an item came from."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRules:
-    """What a server knows of a target: paths that only the owner sets, and how to check."""
+    """What a server knows of a target: paths that only the owner sets, and how to check.
+
+    `policy` compares the queue's own configuration with the merged one, where paths alone do not
+    tell what a launch may not ask for.
+    """
 
     protected: tuple[str, ...]
     check: Callable[[Json], Sequence[Problem]]
+    policy: Callable[[Json, Json, Sequence[Service]], Iterable[Problem]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +103,9 @@ def judge(document: Json, queue: QueueRules, priority: Json = None) -> Submissio
     merged = plain(compose(queue.config, overrides, values))
     if queue.target is not None and not problems:
         problems += queue.target.check(merged)
+        if queue.target.policy is not None:
+            own = plain(compose(queue.config, {}, values))
+            problems += queue.target.policy(own, merged, spec.additional_services)
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise DocumentError(problems)
     return Submission(

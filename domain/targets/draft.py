@@ -18,7 +18,7 @@ from launchyard.domain.macros import Finding, Resolved, compose, resolve
 from launchyard.domain.secrets import name_of, references
 from launchyard.domain.spec import LaunchSpec
 from launchyard.domain.spec.parse import parse_spec
-from launchyard.domain.submission import WANDB_KEY, overrides_of, unwrapped
+from launchyard.domain.submission import WANDB_KEY, WANDB_URL, overrides_of, unwrapped
 
 _WHY = {
     Why.UNKNOWN: "this agent knows no such name",
@@ -80,6 +80,7 @@ def _resolved(grant: ItemGrant, spec: LaunchSpec, agent: AgentSide) -> Resolved:
         "entity_name": spec.entity or grant.entity,
         "run_id": grant.run_id,
         "run_name": spec.name,
+        "image_uri": spec.image,
         "author": spec.author or grant.submitter,
     }
     config = unwrapped(grant.queue_config, spec.resource)
@@ -119,11 +120,15 @@ def _secrets(spec: LaunchSpec, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _own_wandb(grant: ItemGrant) -> WandbEndpoint | None:
-    """Return the W&B server that a launch brought its own key for: the SDK's default one."""
+    """Return the W&B server of a job: the one it came from, or the SDK's default for its own key.
+
+    An agent of a W&B server has told the author already where the key is not the author's own.
+    """
     key = grant.secrets.get(WANDB_KEY, "")
     if not key or WANDB_KEY in references(grant.spec):
         return None
-    return WandbEndpoint(base_url="", api_key=key, own_key=True)
+    url = grant.secrets.get(WANDB_URL, "")
+    return WandbEndpoint(base_url=url, api_key=key, own_key=not url)
 
 
 def _words(finding: Finding) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from launchyard.domain.submission import TargetRules
-from launchyard.domain.targets import docker_config, local_config
+from launchyard.domain.targets import (
+    docker_config,
+    kubernetes_config,
+    kubernetes_policy,
+    local_config,
+)
 
 
 def known_targets() -> Mapping[str, TargetRules]:
@@ -18,4 +23,13 @@ def known_targets() -> Mapping[str, TargetRules]:
         protected=docker_config.PROTECTED,
         check=lambda config: docker_config.read_settings(config)[1],
     )
-    return {local_config.TYPE: local, docker_config.TYPE: docker}
+    kubernetes = TargetRules(
+        protected=kubernetes_config.PROTECTED,
+        check=lambda config: kubernetes_config.read_settings(config)[1],
+        policy=kubernetes_policy.violations,
+    )
+    return {
+        local_config.TYPE: local,
+        docker_config.TYPE: docker,
+        kubernetes_config.TYPE: kubernetes,
+    }

@@ -26,23 +26,37 @@ What an adapter calls, and in which order:
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.documents import Json, Path
-from launchyard.domain.environment import public_environment
+from launchyard.domain.environment import JobFacts, public_environment
+from launchyard.domain.images import ImageError, parse_image
 from launchyard.domain.spec import ImageSource, LaunchSpec, NoSource
+from launchyard.domain.targets.kubernetes_code import (
+    CodePlace,
+    check_code,
+    default_image,
+    fetcher,
+    install_first,
+    mount,
+    needs_code,
+    put_fetcher,
+)
 from launchyard.domain.targets.kubernetes_config import (
     PATH,
     TYPE,
     KubernetesSettings,
     read_settings,
 )
+from launchyard.domain.targets.kubernetes_fence import fence, run_once
 from launchyard.domain.targets.kubernetes_kinds import KindRow, row_for
 from launchyard.domain.targets.kubernetes_manifest import (
     JOB,
     Node,
+    containers,
     copied,
     is_job,
     main_container,
@@ -55,7 +69,10 @@ from launchyard.domain.targets.kubernetes_plan import (
     KubernetesDefaults,
     KubernetesPlan,
 )
+from launchyard.domain.targets.kubernetes_pods import MAIN
+from launchyard.domain.targets.kubernetes_policy import violations
 from launchyard.domain.targets.kubernetes_request import host_of, literal
+from launchyard.domain.targets.kubernetes_services import check_services, planned_services
 from launchyard.domain.targets.kubernetes_status import Grace
 
 
@@ -63,42 +80,58 @@ def plan_kubernetes(spec: LaunchSpec, config: Json, context: KubernetesContext) 
     """Return what the runner is to do; *config* is the queue's, merged and with macros resolved.
 
     Raises:
-        DocumentError: the spec asks for what this target has not, or the configuration is wrong;
-            it holds every problem.
+        DocumentError: the spec asks for what this target has not or a launch may not, or the
+            configuration is wrong; it holds every problem.
     """
     settings, problems = read_settings(config)
-    if problems:
-        raise DocumentError(problems)
-    defaults = context.defaults
-    document = _completed(settings)
-    version = str(document.get("apiVersion"))
-    row = row_for(version.rpartition("/")[0], str(document.get("kind")), defaults.rows)
-    found = [m for t in templates(document) if (m := _main(t, settings, row)) is not None]
-    for container in found:
-        _override(container, spec)
-    _put_image(document, found, spec)
-    problems = (*_unfit(spec, found),)
-    if problems:
-        raise DocumentError(problems)
-    declared = {**settings.env, **spec.env}
-    facts = replace(
-        context.facts, spec=spec, agent=_proxies(context.facts.agent), declared=declared, path=""
+    problems = (
+        *problems,
+        *violations(context.queue, config, spec.additional_services),
+        *check_services(spec.additional_services),
+        *(() if context.builds else check_code(spec, settings.text("code_claim"))),
     )
-    run_s, grace_s, quota = (settings.own.get(k) for k in ("timeout", "cancel_grace", "log_quota"))
+    document = _completed(settings) if not problems else {}
+    row = _row(document, context.defaults)
+    jobs = [] if problems else _jobs(document, settings, row)
+    problems = (*problems, *(() if problems else _unfit(spec, jobs)))
+    if problems:
+        raise DocumentError(problems)
+    for template, container in jobs:
+        _put_launch(container, spec, is_plain=is_job(document))
+        if needs_code(spec) and not context.builds:
+            _put_code(template, container, spec, settings, context.name)
+    fence(document)
+    return _plan(spec, settings, context, document, row)
+
+
+def _plan(
+    spec: LaunchSpec,
+    settings: KubernetesSettings,
+    context: KubernetesContext,
+    document: Node,
+    row: KindRow,
+) -> KubernetesPlan:
+    defaults, facts = context.defaults, context.facts
+    declared = {**settings.env, **spec.env}
+    own = replace(facts, spec=spec, agent=_proxies(facts.agent), declared=declared, path="")
+    wait_s = settings.seconds("wait_timeout")
+    waits = settings.own.get("wait_for_ready") is not False
+    main = settings.text("main_container")
     return KubernetesPlan(
         cluster=_cluster(document, settings, defaults),
         document=document,
-        env=public_environment(facts),
-        main=settings.text("main_container"),
+        env=public_environment(own),
+        services=planned_services(spec.additional_services, _builtins(facts, spec)),
+        main=main,
         usual=row.main,
-        registry=_registry(found),
+        registry=_registry(document, main, row),
+        code_claim=settings.text("code_claim") if needs_code(spec) and not context.builds else "",
         keep_s=_keep(document),
+        services_wait_s=(300.0 if wait_s is None else wait_s) if waits else None,
         grace=_grace(settings, defaults.grace),
-        run_s=_shortest(
-            run_s if isinstance(run_s, float) else None, spec.timeout_s, defaults.run_s
-        ),
-        grace_s=grace_s if isinstance(grace_s, float) else defaults.grace_s,
-        log_quota_b=quota if isinstance(quota, int) else defaults.log_quota_b,
+        run_s=_shortest(settings.seconds("timeout"), spec.timeout_s, defaults.run_s),
+        grace_s=_first(settings.seconds("cancel_grace"), defaults.grace_s),
+        log_quota_b=int(_first(settings.seconds("log_quota"), defaults.log_quota_b)),
     )
 
 
@@ -107,35 +140,82 @@ def _completed(settings: KubernetesSettings) -> Node:
     document = copied(settings.manifest)
     document.setdefault("apiVersion", JOB[0])
     document.setdefault("kind", JOB[1])
-    if not is_job(document):
-        return document
-    document["apiVersion"] = JOB[0]
-    job = node(document, "spec")
-    # An attempt is one run: the cluster starts no second one, our queue's retries do.
-    job.setdefault("backoffLimit", 0)
-    pod = node(job, "template", "spec")
-    pod.setdefault("restartPolicy", "Never")
-    if not pod.get("containers"):
-        pod["containers"] = [{}]
+    if is_job(document):
+        document["apiVersion"] = JOB[0]
+        job = node(document, "spec")
+        run_once(job)
+        pod = node(job, "template", "spec")
+        if not pod.get("containers"):
+            pod["containers"] = [{}]
+    for template in templates(document):
+        for index, container in enumerate(containers(template, "containers")):
+            if not container.get("name"):
+                container["name"] = "main" if index == 0 else f"main-{index}"
     return document
 
 
-def _main(template: Node, settings: KubernetesSettings, row: KindRow) -> Node | None:
-    return main_container(template, settings.text("main_container"), row.main)
+def _row(document: Node, defaults: KubernetesDefaults) -> KindRow:
+    group = str(document.get("apiVersion")).rpartition("/")[0]
+    return row_for(group, str(document.get("kind")), defaults.rows)
 
 
-def _override(container: Node, spec: LaunchSpec) -> None:
+def _jobs(document: Node, settings: KubernetesSettings, row: KindRow) -> list[tuple[Node, Node]]:
+    """Return each pod template with its main container, which the template then names itself."""
+    found = []
+    for template in templates(document):
+        container = main_container(template, settings.text("main_container"), row.main)
+        if container is None:
+            continue
+        if container is not containers(template, "containers")[0]:
+            node(template, "metadata", "annotations")[MAIN] = container.get("name")
+        found.append((template, container))
+    return found
+
+
+def _put_launch(container: Node, spec: LaunchSpec, *, is_plain: bool) -> None:
+    """Put the launch's words and image over the queue's, in the main container alone.
+
+    In a custom object an image of the queue's own stays: it may well be `${image_uri}`.
+    """
     if spec.overrides.entry_point:
         container["command"] = [literal(word) for word in spec.overrides.entry_point]
     if spec.overrides.args:
         container["args"] = [literal(word) for word in spec.overrides.args]
+    if isinstance(spec.source, ImageSource) and (is_plain or not container.get("image")):
+        container["image"] = spec.source.image
+    folder = spec.overrides.working_dir
+    if folder and not needs_code(spec):
+        base = container.get("workingDir")
+        base = base if isinstance(base, str) else "/"
+        container["workingDir"] = posixpath.normpath(posixpath.join(base, folder))
 
 
-def _put_image(document: Node, found: list[Node], spec: LaunchSpec) -> None:
-    image = spec.source.image if isinstance(spec.source, ImageSource) else ""
-    for container in found:
-        if image and (is_job(document) or not container.get("image")):
-            container["image"] = image
+def _put_code(
+    template: Node, container: Node, spec: LaunchSpec, settings: KubernetesSettings, name: str
+) -> None:
+    """Mount the source code, where no builder makes an image of it."""
+    if not container.get("image"):
+        container["image"] = settings.base_image or default_image(spec)
+        if not settings.base_image:
+            install_first(container, spec.requirements)
+    claim = settings.text("code_claim")
+    volume: Node = {"emptyDir": {}}
+    if claim:
+        volume = {"persistentVolumeClaim": {"claimName": claim}}
+    mount(template, container, volume, CodePlace(spec, name if claim else ""))
+    if not claim:
+        put_fetcher(template, fetcher(spec, settings.text("code_image")))
+
+
+def _builtins(facts: JobFacts, spec: LaunchSpec) -> dict[str, str]:
+    return {
+        "project_name": spec.project,
+        "entity_name": spec.entity or facts.entity,
+        "run_id": facts.run_id,
+        "run_name": spec.name,
+        "image_uri": spec.image,
+        "author": spec.author,
+    }
 
 
 def _cluster(document: Node, settings: KubernetesSettings, defaults: KubernetesDefaults) -> Cluster:
@@ -163,8 +243,13 @@ def _grace(settings: KubernetesSettings, usual: Grace) -> Grace:
     )
 
 
-def _registry(found: list[Node]) -> str:
-    return next((host_of(str(c["image"])) for c in found if c.get("image")), "")
+def _registry(document: Node, main: str, row: KindRow) -> str:
+    found = (main_container(template, main, row.main) for template in templates(document))
+    return next((host_of(str(c["image"])) for c in found if c is not None and c.get("image")), "")
+
+
+def _first(value: float | None, usual: float) -> float:
+    return usual if value is None else value
 
 
 def _proxies(agent: Mapping[str, str]) -> dict[str, str]:
@@ -176,12 +261,21 @@ def _shortest(*limits_s: float | None) -> float | None:
     return min((limit for limit in limits_s if limit is not None), default=None)
 
 
-def _unfit(spec: LaunchSpec, found: list[Node]) -> Iterator[Problem]:
+def _unfit(spec: LaunchSpec, jobs: list[tuple[Node, Node]]) -> Iterator[Problem]:
     """Yield what a spec asks for and this target has not."""
     path: Path = ("docker", "docker_image") if spec.docker.image else ("image_uri",)
-    if isinstance(spec.source, NoSource) and not any(c.get("image") for c in found):
+    images = [container.get("image") for _, container in jobs]
+    if not jobs:
+        hint = "write its pod templates whole: `spec.containers` with one container at least"
+        yield Problem(path=(*PATH, "spec"), message="no part of it has containers", hint=hint)
+    elif isinstance(spec.source, NoSource) and not all(images):
         hint = "name one: `launchyard launch -d IMAGE`, or have the queue name it"
         yield Problem(path=path, message=f"{TYPE} runs images, and none is named", hint=hint)
-    if not found:
-        message = "there is no container in it"
-        yield Problem(path=(*PATH, "spec"), message=message)
+    if isinstance(spec.source, ImageSource):
+        try:
+            parse_image(spec.source.image)
+        except ImageError as e:
+            yield Problem(path=path, message=str(e))
+    if spec.outputs:
+        hint = "have the job put its files where they are kept, or use a local-process queue"
+        yield Problem(path=("outputs",), message=f"{TYPE} collects no outputs yet", hint=hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +12,9 @@ from launchyard.domain.config.values import parse
 from launchyard.domain.documents import Json, Path
 from launchyard.domain.spec.parse import read_env
 from launchyard.domain.spec.reading import Reader
-from launchyard.domain.targets.kubernetes_schema import check_manifest
+from launchyard.domain.targets.kubernetes_manifest import is_job, templates_at
+from launchyard.domain.targets.kubernetes_policy import RULES
+from launchyard.domain.targets.kubernetes_schema import anything, check_job, check_template
 
 TYPE: Final = "kubernetes"
 PATH: Final = ("resource_args", TYPE)
@@ -71,6 +73,7 @@ FIELDS: Final = (
         key="grants",
         kind=Kind.TEXTS,
         doc="Rules of the security policy that do not bind the launches of this queue.",
+        choices=RULES,
     ),
 )
 """Our own settings, beside the manifest's keys."""
@@ -78,6 +81,7 @@ FIELDS: Final = (
 _OWN: Final = {name: entry for entry in FIELDS for name in entry.names}
 LEGACY: Final = ("group", "version", "builder")
 """Keys of W&B that are no part of a manifest."""
+_BESIDE: Final = dict.fromkeys((*_OWN, *LEGACY, "env"), anything)
 
 PROTECTED: Final = (
     "code_claim",
@@ -146,8 +150,16 @@ def read_settings(config: Json) -> tuple[KubernetesSettings, tuple[Problem, ...]
             manifest[key] = raw
     env = read_env(Reader({"env": config.get("env")}, PATH, problems))
     _put_version(manifest, own)
-    problems += check_manifest(manifest, PATH, others=(*_OWN, *LEGACY, "env"))
+    problems += _check(manifest)
     return KubernetesSettings(manifest=manifest, env=env, own=own), tuple(problems)
+
+
+def _check(manifest: dict[str, Json]) -> Iterator[Problem]:
+    if is_job(manifest):
+        yield from check_job(manifest, PATH, _BESIDE)
+        return
+    for path, template in templates_at(manifest, PATH):
+        yield from check_template(template, path)
 
 
 def _keep(own: dict[str, Json], key: str, raw: Json, problems: list[Problem]) -> None:

@@ -33,10 +33,14 @@ class KubernetesDefaults:
 class KubernetesContext:
     """What a plan needs besides the launch; `queue` is the queue's configuration alone, resolved.
 
-    What stands in it the owner wrote; everything else is a submitter's.
+    What stands in it the owner wrote; everything else is a submitter's. `builds` says that an image
+    is going to be built of source code; else the code is mounted into a base image. `name`, the
+    attempt's own, is the folder on a `code_claim` where the agent puts it.
     """
 
     facts: JobFacts
+    name: str = ""
+    builds: bool = False
     queue: Json = None
     defaults: KubernetesDefaults = field(default_factory=KubernetesDefaults)
 
@@ -56,6 +60,8 @@ class KubernetesPlan:
 
     `keep_s` is how long people want the object kept after its end, None without a word.
     `registry` is where its image comes from. `main` and `usual` find its main containers.
+    `services_wait_s` is None where nobody waits for services.
+    `code_claim` is the volume claim on which the agent has to put the source code, if any.
     """
 
     cluster: Cluster
@@ -65,8 +71,9 @@ class KubernetesPlan:
     main: str = ""
     usual: str = ""
     registry: str = ""
+    code_claim: str = ""
     keep_s: float | None = None
-    services_wait_s: float = 300.0
+    services_wait_s: float | None = 300.0
     grace: Grace = field(default_factory=Grace)
     run_s: float | None = None
     grace_s: float = 30.0

@@ -12,8 +12,10 @@ from typing import Final
 from launchyard.domain.documents import Json
 from launchyard.domain.images import ImageError, parse_image
 from launchyard.domain.naming import label_value
+from launchyard.domain.targets.kubernetes_code import FETCHER, FETCHER_SEES
 from launchyard.domain.targets.kubernetes_manifest import (
     Node,
+    containers,
     copied,
     main_container,
     node,
@@ -21,6 +23,7 @@ from launchyard.domain.targets.kubernetes_manifest import (
     templates,
 )
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, KubernetesRequest, Submit
+from launchyard.domain.targets.kubernetes_services import service_env, service_labels
 
 NAME_LABEL: Final = "launchyard-name"
 """The label that a manifest's `metadata.name` becomes; names themselves are the attempts' own."""
@@ -41,12 +44,21 @@ def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
             # A run has one writer: of many pods only the first template's report to it.
             here = {k: v for k, v in variables.items() if index == 0 or k != RUN_ID}
             put_env(container, here)
+        for fetching in containers(template, "initContainers"):
+            if fetching.get("name") == FETCHER:
+                put_env(fetching, {k: v for k, v in variables.items() if _is_fetching(k)})
         if submit.pull:
             _put_pull(template, submit.pull)
     secret = _secret(submit, plan.cluster.namespace) if submit.secrets else None
     services = tuple(copied(service) for service in plan.services)
+    told = service_env(variables)
     for service in services:
-        _put_meta(service, "", labels, plan.cluster.namespace)
+        own = service_labels(submit.labels)
+        _put_meta(service, "", own, plan.cluster.namespace)
+        for template in templates(service):
+            node(template, "metadata", "labels").update(own)
+            for container in containers(template, "containers"):
+                put_env(container, told)
     return KubernetesRequest(document=document, secret=secret, services=services)
 
 
@@ -105,6 +117,10 @@ def pull_secret(registry: str, user: str, password: str, namespace: str) -> dict
 def literal(word: str) -> str:
     """Return *word* so that a cluster, which reads `$(NAME)` and `$$`, gives it as it is."""
     return word.replace("$", "$$") if "$(" in word or "$$" in word else word
+
+
+def _is_fetching(name: str) -> bool:
+    return name in FETCHER_SEES or name.lower().endswith("_proxy")
 
 
 def _variables(env: Mapping[str, str], submit: Submit) -> dict[str, Json]:

@@ -1,0 +1,46 @@
+"""What every pod of ours gets where nobody said otherwise: a fence, and a memory of its end."""
+
+from __future__ import annotations
+
+from launchyard.domain.documents import Json
+from launchyard.domain.targets.kubernetes_manifest import Node, containers, node, templates
+
+
+def fence(document: Node) -> None:
+    """Confine each container below *document*; what its security context says already stays."""
+    for template in templates(document):
+        pod = node(template, "spec").get("securityContext")
+        profiled = isinstance(pod, dict) and "seccompProfile" in pod
+        for container in containers(template):
+            _confine(node(container, "securityContext"), profiled=profiled)
+
+
+def _confine(context: Node, *, profiled: bool) -> None:
+    if context.get("privileged") is True:
+        # A cluster takes no fence together with it.
+        return
+    capabilities = node(context, "capabilities")
+    capabilities.setdefault("drop", ["ALL"])
+    added = capabilities.get("add")
+    powers = {str(one).removeprefix("CAP_") for one in added} if isinstance(added, list) else set()
+    if "SYS_ADMIN" not in powers:
+        context.setdefault("allowPrivilegeEscalation", False)
+    if not profiled:
+        context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
+
+
+def run_once(job: Node) -> None:
+    """Complete the `spec` of a Job so that the cluster starts no second run of an attempt.
+
+    Retries are our queue's, which knows budgets and counts attempts. A pod that the cluster takes
+    away ends the Job at once, and the Job's own condition then says so, even when the pod is gone
+    before anybody looks; a failure policy also keeps a replacement from starting beside a pod that
+    still ends.
+    """
+    job.setdefault("backoffLimit", 0)
+    pod = node(job, "template", "spec")
+    pod.setdefault("restartPolicy", "Never")
+    if pod["restartPolicy"] == "Never" and job["backoffLimit"] == 0:
+        taken: Json = {"type": "DisruptionTarget", "status": "True"}
+        rule: Json = {"action": "FailJob", "onPodConditions": [taken]}
+        job.setdefault("podFailurePolicy", {"rules": [rule]})
