@@ -50,6 +50,7 @@ class Reason(StrEnum):
     KILLED_WITHOUT_RECORD = "killed_without_record"
     DEADLINE_PASSED = "deadline_passed"
     AGENT_ERROR = "agent_error"
+    AGENT_SILENT = "agent_silent"
     CANCELLED = "cancelled"
     RUN_TIMEOUT = "run_timeout"
     REVIEW_REJECTED = "review_rejected"
@@ -89,6 +90,7 @@ CLASS_OF: Final[Mapping[Reason, FailureClass]] = {
     Reason.KILLED_WITHOUT_RECORD: _A,
     Reason.DEADLINE_PASSED: _A,
     Reason.AGENT_ERROR: _A,
+    Reason.AGENT_SILENT: _A,
     Reason.CANCELLED: _Y,
     Reason.RUN_TIMEOUT: _Y,
     Reason.REVIEW_REJECTED: _Y,

@@ -47,6 +47,7 @@ from launchyard.ports.records import (
     Standing,
 )
 from launchyard.ports.retries import Retries
+from launchyard.ports.tracking import Tracking
 
 
 class Directory(Protocol):
@@ -206,7 +207,7 @@ class Files(Protocol):
     def archive(self, sha256: str) -> FileRecord | None: ...
 
 
-class Store(Retries, Directory, Secrets, Items, Work, Files, Housekeeping, Protocol):
+class Store(Retries, Directory, Secrets, Items, Work, Files, Housekeeping, Tracking, Protocol):
     """All of it. Calls are short and synchronous; one thread calls at a time, save for `reader`."""
 
     def together(self) -> AbstractContextManager[None]:

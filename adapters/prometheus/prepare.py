@@ -22,6 +22,7 @@ _ENDS: Final = {
     Reason.REVIEW_REJECTED: AttemptState.REJECTED,
     Reason.TARGET_MISSING: AttemptState.REJECTED,
     Reason.HANDLE_UNKNOWN: AttemptState.LOST,
+    Reason.AGENT_SILENT: AttemptState.LOST,
     Reason.HOST_LOST: AttemptState.LOST,
 }
 _ENDINGS: Final = tuple((_ENDS.get(why, AttemptState.FAILED).value, why.value) for why in Reason)

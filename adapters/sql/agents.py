@@ -31,7 +31,7 @@ _VIEWS = select(agents, entities.c.name.label("entity"), _ACTIVE.label("active")
     entities, entities.c.n == agents.c.entity_n
 )
 AGENTS_OF = _VIEWS.where(agents.c.entity_n == bindparam("entity_n"))
-_AGENT_VIEW = _VIEWS.where(agents.c.id == bindparam("id"))
+AGENT_VIEW = _VIEWS.where(agents.c.id == bindparam("id"))
 HELD = select(items).where(items.c.holder_n == bindparam("agent_n")).order_by(items.c.seq)
 
 
@@ -139,7 +139,7 @@ class SqlAgents(Retries):
             if row is None:
                 raise StoreError(f"there is no agent {agent!r}", Trouble.NOT_FOUND)
             self._db.run(SET_AGENT, b_n=row["n"], drain=1)
-            return agent_view(self._db.rows(_AGENT_VIEW, id=agent)[0], self._clock.now_ms())
+            return agent_view(self._db.rows(AGENT_VIEW, id=agent)[0], self._clock.now_ms())
 
     def ask_pause(self, agent: str, *, paused: bool) -> AgentView:
         with self._write():
@@ -147,7 +147,7 @@ class SqlAgents(Retries):
             if row is None:
                 raise StoreError(f"there is no agent {agent!r}", Trouble.NOT_FOUND)
             self._db.run(SET_AGENT, b_n=row["n"], paused=int(paused))
-            return agent_view(self._db.rows(_AGENT_VIEW, id=agent)[0], self._clock.now_ms())
+            return agent_view(self._db.rows(AGENT_VIEW, id=agent)[0], self._clock.now_ms())
 
 
 def agent_view(row: Row, now_ms: int) -> AgentView:

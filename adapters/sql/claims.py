@@ -24,6 +24,7 @@ from launchyard.domain.exchange import (
     ItemGrant,
 )
 from launchyard.domain.item import ItemState, move
+from launchyard.domain.stock import ACK_S
 from launchyard.domain.wire import from_json, to_json
 
 NEXT = (
@@ -146,6 +147,7 @@ class SqlClaims(SqlCommands):
 
     def _mark_claimed(self, agent: Row, row: Row) -> dict[str, Any]:
         state, token = move(ItemState(row["state"]), ItemState.CLAIMED), self._next_token(row)
+        now = self._clock.now_ms()
         changed = {"state": state.value, "attempt_state": AttemptState.CLAIMED.value, **token}
         self._lease(agent["n"], row["id"], (row["attempt"], *token.values()))
         self._db.run(
@@ -154,7 +156,8 @@ class SqlClaims(SqlCommands):
             holder_n=agent["n"],
             agent_n=agent["n"],
             config_n=row["queue_config_n"],
-            times=times(row, (state.value, self._clock.now_ms())),
+            unheard_until_ms=now + round(ACK_S * 1000) if agent["stock"] else None,
+            times=times(row, (state.value, now)),
             **changed,
         )
         return changed

@@ -122,6 +122,7 @@ class Fates(SqlNamedSecrets):
             holder_n=None,
             config_n=None,
             missed=0,
+            unheard_until_ms=None,
             **self._next_token(row),
         )
         self._lease(row["holder_n"], row["id"], None)
@@ -163,6 +164,7 @@ class Fates(SqlNamedSecrets):
                 "missed": 0,
                 "offered": 0,
                 "offered_until_ms": None,
+                "unheard_until_ms": None,
                 "times": times(row, *seen),
                 **values,
             },

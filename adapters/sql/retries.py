@@ -64,6 +64,7 @@ _AFRESH: Mapping[str, Any] = {
     "missed": 0,
     "offered": 0,
     "offered_until_ms": None,
+    "unheard_until_ms": None,
     "cancel": 0,
     "place_scope": "",
     "place_name": "",

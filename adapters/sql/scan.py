@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, select, update
 
 from launchyard.adapters.sql.agents import SET_AGENT
 from launchyard.adapters.sql.part import Base
-from launchyard.adapters.sql.reports import SqlReports
 from launchyard.adapters.sql.rows import GRANT
+from launchyard.adapters.sql.stock import SqlStock
 from launchyard.adapters.sql.tables import agents, items
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.expiry import Fate, next_look
@@ -18,7 +18,7 @@ from launchyard.domain.reason import Reason
 from launchyard.ports.records import Expiry
 
 EXPIRED = (
-    select(agents.c.n)
+    select(agents.c.n, agents.c.stock)
     .where(agents.c.lease_until_ms.is_not(None), agents.c.lease_until_ms <= bindparam("now"))
     .order_by(agents.c.lease_until_ms)
 )
@@ -58,7 +58,7 @@ class _Look:
     next_s: float
 
 
-class SqlScan(SqlReports):
+class SqlScan(SqlStock):
     """Expiry by this store's clock alone."""
 
     def __init__(self, base: Base) -> None:
@@ -86,22 +86,27 @@ class SqlScan(SqlReports):
         lost = now + round(self._settings.host_lost_s * 1000)
         self._db.run(_GRACE_LEASES, lease_until_ms=self._lease_until(now))
         self._db.run(_GRACE_OFFERS, offered_until_ms=lost)
+        self._grace_stock(now)
 
     def _scan(self, now: int) -> Expiry:
         found = Expiry()
         left = self._settings.scan_most
         for agent in self._db.rows(EXPIRED, now=now):
-            if left > 0:
+            if agent["stock"]:  # its items are looked after one by one
+                self._db.run(SET_AGENT, b_n=agent["n"], lease_until_ms=None)
+            elif left > 0:
                 found, left = self._end_lease(agent["n"], found, left)
         lost = self._db.rows(FORGOTTEN, now=now, most=max(left, 0))
         for row in lost:
             self._conclude(row, AttemptState.LOST, reason=Reason.HOST_LOST.value, detail=_LOST)
-        woken = {f"{row['entity']}/{row['queue']}" for row in lost} | set(found.woken)
+        silent = self._look_after_stock(now, max(left, 0))
+        woken = {f"{row['entity']}/{row['queue']}" for row in (*lost, *silent.moved)}
         look = next_look(now, self._deadlines(), self._settings.ttl_s)
         return replace(
             found,
-            woken=tuple(sorted(woken)),
-            lost=len(lost),
+            woken=tuple(sorted(woken | set(found.woken))),
+            requeued=found.requeued + silent.requeued,
+            lost=len(lost) + silent.lost,
             next_s=look,
         )
 

@@ -13,7 +13,7 @@ from launchyard.adapters.sql.tables import meta
 from launchyard.ports.records import StoreError, Trouble
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration; a test compares it with the folder, so that no start has to look."""
 
 

@@ -11,10 +11,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from launchyard.adapters.sql.again import SqlAgain
+from launchyard.adapters.sql.artifacts import SqlArtifacts
 from launchyard.adapters.sql.database import Database
 from launchyard.adapters.sql.dialect import SqliteDialect
 from launchyard.adapters.sql.files import SqlFiles
 from launchyard.adapters.sql.part import Base, Shared
+from launchyard.adapters.sql.runs import SqlRuns
 from launchyard.adapters.sql.scan import SqlScan
 from launchyard.adapters.sql.schema import bring_up
 from launchyard.adapters.sql.settings import StoreSettings
@@ -27,7 +29,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlAgain, SqlScan, SqlFiles, SqlSweep):
+class SqlStore(SqlAgain, SqlRuns, SqlScan, SqlFiles, SqlSweep, SqlArtifacts):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

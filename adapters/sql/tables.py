@@ -136,6 +136,7 @@ agents: Final = Table(
     _text("claim_id"),
     Column("claimed", Text, nullable=False, server_default="[]"),
     _text("aborted_id"),
+    _flag("stock"),
 )
 Index("agents_entity", agents.c.entity_n, agents.c.name)
 Index(
@@ -164,6 +165,7 @@ items: Final = Table(
     _flag("missed"),
     _flag("offered"),
     Column("offered_until_ms", BigInteger),
+    Column("unheard_until_ms", BigInteger),
     _flag("cancel"),
     _text("place_scope"),
     _text("place_name"),
@@ -223,6 +225,7 @@ _part("items_cancelled", "cancel = 1", items.c.holder_n, items.c.cancel, items.c
 _part("items_missed", "missed > 0", items.c.holder_n, items.c.missed)
 _part("items_offered", "offered = 1", items.c.place_scope, items.c.seq)
 _part("items_forgotten", "offered_until_ms IS NOT NULL", items.c.offered_until_ms)
+_part("items_unheard", "unheard_until_ms IS NOT NULL", items.c.unheard_until_ms)
 _part(
     "items_key",
     "idempotency_key <> ''",
