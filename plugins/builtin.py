@@ -12,6 +12,7 @@ from launchyard.plugins import (
     builtin_exec,
     builtin_local,
     builtin_sources,
+    builtin_wandb,
 )
 
 MODULES: Final[Mapping[str, ModuleType]] = {
@@ -20,5 +21,6 @@ MODULES: Final[Mapping[str, ModuleType]] = {
     "exec": builtin_exec,
     "docker": builtin_docker,
     "client": builtin_client,
+    "wandb": builtin_wandb,
 }
 """The built-in plugins by the names under which they can be denied."""

@@ -8,7 +8,7 @@ from typing import Final
 from launchyard.domain.config.schema import Block
 from launchyard.plugins import API, hookimpl
 from launchyard.plugins.specs import LaunchServerProvider, Place
-from launchyard.ports.launch_server import LaunchServer
+from launchyard.ports.launch_server import AttemptFiles, LaunchServer
 
 launchyard_api: Final = API
 NAME: Final = "launchyard"
@@ -20,6 +20,12 @@ def _server(place: Place) -> LaunchServer:
     return RestLaunchServer(str(place.settings["server"]), str(place.settings["key"]))
 
 
+def _files(place: Place) -> AttemptFiles:
+    from launchyard.adapters.client.files import RestAttemptFiles
+
+    return RestAttemptFiles(str(place.settings["server"]), str(place.settings["key"]))
+
+
 @hookimpl
 def launch_servers() -> Sequence[LaunchServerProvider]:
     return (
@@ -28,6 +34,7 @@ def launch_servers() -> Sequence[LaunchServerProvider]:
             doc="A Launchyard server.",
             config=Block(key=NAME, doc="Nothing to set."),
             make=_server,
+            files=_files,
             process="main",
         ),
     )

@@ -19,7 +19,7 @@ from launchyard.domain.review import JobEvent, Question, Rejection, Review
 from launchyard.plugins import hookspec
 from launchyard.ports.builder import Builder
 from launchyard.ports.cloud import CloudEnvironment
-from launchyard.ports.launch_server import LaunchServer
+from launchyard.ports.launch_server import AttemptFiles, LaunchServer
 from launchyard.ports.registry import Registry
 from launchyard.ports.runner import Runner
 from launchyard.ports.source import SourceFetcher
@@ -114,8 +114,12 @@ class RegistryProvider(Provider[Registry]):
 class LaunchServerProvider(Provider[LaunchServer]):
     """A kind of server that an agent works for.
 
-    The settings of its place hold `server`, the address, and `key`.
+    The settings of its place hold `server`, the address, `key`, and what the agent's
+    configuration says (`max_schedulers`, `stopped_run_timeout_s`). `files` makes, in a worker
+    process, what takes the bytes of attempts; its place has the same folder, and is told the same.
     """
+
+    files: Callable[[Place], AttemptFiles]
 
 
 @hookspec

@@ -10,9 +10,10 @@ import click
 
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.config import print_problems
-from launchyard.adapters.cli.contexts import Asked
+from launchyard.adapters.cli.contexts import Asked, Context
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.session import Session
+from launchyard.adapters.cli.wandb import wandb_context
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
 from launchyard.ports.programs import AgentStart, ConfigRequest, ProgramError, Programs
@@ -83,11 +84,14 @@ def agent(  # each is one option of the command
     if checked.config is None:
         return Code.CONFIG
     first = checked.config
-    config = _placed(session, first, key_file)
+    named = first.server or session.environment.get("LAUNCHYARD_SERVER", "")
+    context = wandb_context(named, key_file, session.environment, session.contexts.current())
+    config = _at_wandb(first, context) if context else _placed(session, first, key_file)
+    context = context or session.context
     start = AgentStart(
         config=config,
-        server=session.context.url,
-        key=session.context.key,
+        server=context.url,
+        key=context.key,
         log_file=log_file,
         operations_port=operations_port,
         rebuild_journal=rebuild_journal,
@@ -102,13 +106,24 @@ def _placed(session: Session, config: AgentConfig, key_file: str) -> AgentConfig
     context = session.context
     queues = config.queues or tuple(filter(None, [context.queue]))
     if not queues:
-        raise CommandError(
-            "the agent has no queue",
-            "no -q, no `queues` in its configuration, and none in the context",
-            "name one: `launchyard agent -q NAME`",
-            code=Code.CONFIG,
-        )
+        raise _no_queue()
     return replace(config, server=context.url, entity=session.entity, queues=queues)
+
+
+def _at_wandb(config: AgentConfig, context: Context) -> AgentConfig:
+    """Fill in the server; the entity that is left open is the key's owner's, whom it knows."""
+    if not config.queues:
+        raise _no_queue()
+    return replace(config, server=context.url)
+
+
+def _no_queue() -> CommandError:
+    return CommandError(
+        "the agent has no queue",
+        "no -q, no `queues` in its configuration, and none in the context",
+        "name one: `launchyard agent -q NAME`",
+        code=Code.CONFIG,
+    )
 
 
 def _read_again(

@@ -30,8 +30,8 @@ _ASKED = (
     Field(
         key="server",
         kind=Kind.TEXT,
-        doc="URL of the Launchyard server.",
-        says="http://host:port or https://host",
+        doc="URL of the server; `wandb+` before it marks a W&B server, and `wandb` is your own.",
+        says="http://host:port, https://host, or wandb+https://host",
         shape=server_url,
         flag="--server",
     ),

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from launchyard.domain.config.schema import Note, RefusedError
+from launchyard.domain.wandb_address import PREFIX, WORD, marked
 
 FORMS: Final = {
     "ecr": "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
@@ -182,8 +183,13 @@ def store_cloud(uri: str) -> str:
 
 
 def server_url(text: str) -> tuple[str, tuple[Note, ...]]:
-    """Return a server's URL without a slash at its end."""
+    """Return a server's URL without a slash at its end; W&B's may be marked as such."""
     url = text.strip().rstrip("/")
+    if url == WORD:
+        return url, ()
+    if url.startswith(PREFIX):
+        plain, notes = server_url(url.removeprefix(PREFIX))
+        return marked(plain), notes
     if "://" not in url:
         scheme = "http" if _is_near(url.partition(":")[0]) else "https"
         raise RefusedError(

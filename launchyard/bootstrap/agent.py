@@ -41,12 +41,12 @@ from launchyard.bootstrap.policy import (
     PluginMissingError,
     TargetSettingsError,
     check_required,
-    launch_server,
     outgoing,
     plugin_rules,
     required,
 )
 from launchyard.bootstrap.reload import change, level, rules
+from launchyard.bootstrap.servers import AgentServer, ServerPluginError
 from launchyard.bootstrap.tidying import tidied
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
@@ -108,7 +108,7 @@ def run_agent(config: AgentConfig, options: AgentOptions) -> int:
         return _fail(str(e), _BROKEN)
     except OperationsError as e:
         return _fail(str(e), _BUSY)
-    except (MetricsError, PluginMissingError, TargetSettingsError) as e:
+    except (MetricsError, PluginMissingError, ServerPluginError, TargetSettingsError) as e:
         return _fail(str(e), _CONFIG)
 
 
@@ -147,6 +147,7 @@ class _Wiring:
     def __init__(self, config: AgentConfig, options: AgentOptions, folder: StateFolder) -> None:
         self._config, self._options, self._folder = config, options, folder
         self._server = options.server or config.server or ""
+        self._remote = AgentServer(self._server, options.key, folder, config)
         self._metrics = PrometheusMetrics()
         self._environment = dict(os.environ)
         self._outgoing = outgoing(config, self._metrics)
@@ -176,7 +177,7 @@ class _Wiring:
                 version=version("launchyard"),
                 server=self._server,
             ),
-            server=launch_server(self._plugins, self._server, self._options.key),
+            server=self._remote.make(self._plugins),
             journal=SqliteJournal(self._folder.path),
             clock=SystemClock(),
             metrics=self._metrics,
@@ -190,7 +191,8 @@ class _Wiring:
         )
 
     def close(self) -> None:
-        """Let events out that are still on their way."""
+        """Take leave of the server, and let events out that are still on their way."""
+        self._remote.close()
         if self._outgoing is not None:
             self._outgoing.close(_LAST_POSTS_S)
 
@@ -230,7 +232,7 @@ class _Wiring:
             Setting(
                 place=Place(folder=folder, settings=settings, environment=self._environment),
                 host=HostSpec(name=name, entry=RUN_ENTRY, spec=spec),
-                server=self._server,
+                server=self._remote.jobs_url,
                 macro_env=config.macro_env,
                 run_s=config.run_timeout_s,
                 grace_s=config.cancel_grace_s,
@@ -260,6 +262,7 @@ class _Wiring:
             log=_log_settings(self._config, self._options, role),
             allow=self._config.plugins.allow,
             deny=self._config.plugins.deny,
+            server_folder=self._remote.folder,
         )
 
     def _note_fault(self, fault: Fault) -> None:

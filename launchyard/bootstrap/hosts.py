@@ -11,15 +11,16 @@ from typing import TypeVar
 from launchyard.actors.build_host import BuildHost, BuildHostParts
 from launchyard.actors.child import Channel
 from launchyard.actors.run_host import RunHost, RunHostParts
-from launchyard.adapters.client.files import RestAttemptFiles
 from launchyard.adapters.prometheus.metrics import MetricsConfig, PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.bootstrap.logs import LogSettings, set_up
+from launchyard.bootstrap.servers import attempt_files, server_place
 from launchyard.domain.documents import Json
 from launchyard.plugins.factory import FactoryError, make
 from launchyard.plugins.manager import Plugins, Rules
 from launchyard.plugins.specs import Place, Provider
 from launchyard.ports import events
+from launchyard.ports.launch_server import AttemptFiles
 
 A = TypeVar("A")
 _log = logging.getLogger(__name__)
@@ -29,7 +30,10 @@ RUN_ENTRY = "launchyard.bootstrap.hosts:run_host"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """What every worker process needs: its server, its key, its log, and which plugins count."""
+    """What every worker process needs: its server, its key, its log, and which plugins count.
+
+    *server_folder* is where the main process's adapter of the server keeps its things.
+    """
 
     role: str
     server: str
@@ -37,6 +41,12 @@ class HostSettings:
     log: LogSettings
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    server_folder: str = ""
+
+    def files(self, plugins: Plugins) -> AttemptFiles:
+        """Return what takes the bytes of attempts."""
+        place = server_place(self.server, self.key, self.server_folder)
+        return attempt_files(plugins, self.server, place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +75,12 @@ def run_host(spec: RunHostSpec, channel: Channel) -> RunHost:
     """Make and start a target's run host."""
     common = spec.common
     set_up(common.log)
-    provider = _plugins(common).targets[spec.target]
+    plugins = _plugins(common)
+    provider = plugins.targets[spec.target]
     place = Place(folder=spec.folder, settings=spec.settings, environment=dict(os.environ))
     parts = RunHostParts(
         runner=make(provider, place),
-        files=RestAttemptFiles(common.server, common.key),
+        files=common.files(plugins),
         clock=SystemClock(),
         metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
         launchers=spec.launchers,
@@ -87,7 +98,7 @@ def build_host(spec: BuildHostSpec, channel: Channel) -> BuildHost:
         builders=_made(spec, plugins.builders, broken),
         fetchers=_made(spec, plugins.sources, broken),
         broken=broken,
-        files=RestAttemptFiles(common.server, common.key),
+        files=common.files(plugins),
         clock=SystemClock(),
         metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
         most=spec.most,

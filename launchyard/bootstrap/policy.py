@@ -9,12 +9,9 @@ from launchyard.adapters.system.machine import LinuxMachine
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
 from launchyard.domain.review import Review, Reviewed
-from launchyard.plugins.builtin_client import NAME
 from launchyard.plugins.builtin_policy import HOST_GUARD, SECURE_MODE, configured
 from launchyard.plugins.manager import Plugins, Rules
 from launchyard.plugins.policy import PluginPolicy
-from launchyard.plugins.specs import Place
-from launchyard.ports.launch_server import LaunchServer
 from launchyard.ports.metrics import Metrics
 from launchyard.ports.webhook import Outgoing
 
@@ -71,18 +68,6 @@ def check_required(plugins: Plugins, names: Sequence[str]) -> None:
             raise PluginMissingError(
                 f"the plugin {name} is required and {why}; `launchyard plugins` tells more"
             )
-
-
-def launch_server(plugins: Plugins, server: str, key: str) -> LaunchServer:
-    """Return the server at the address *server*, as its plugin knows it.
-
-    Raises:
-        PluginMissingError: the plugin is denied.
-    """
-    provider = plugins.launch_servers.get(NAME)
-    if provider is None:
-        raise PluginMissingError("nothing speaks to the server; remove `client` from plugins.deny")
-    return provider.make(Place(folder="", settings={"server": server, "key": key}))
 
 
 def outgoing(config: AgentConfig, metrics: Metrics) -> WebhookSender | None:

@@ -1,0 +1,97 @@
+"""Which W&B server an agent works for, and with which key: found where W&B's own client looks."""
+
+from __future__ import annotations
+
+import netrc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.contexts import Context
+from launchyard.adapters.cli.errors import CommandError
+from launchyard.domain.wandb_address import CLOUD, WORD, is_wandb, marked, wandb_url
+
+_NAMES: Final = ("WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_API_KEY_FILE")
+_NETRC: Final = ("~/.netrc", "~/_netrc")
+_SHORTEST: Final = 16
+
+
+def wandb_context(
+    named: str, key_file: str, environment: Mapping[str, str], saved: Context | None
+) -> Context | None:
+    """Return the W&B server to use, or None when it is one of ours.
+
+    *named* is what flag, configuration and variables say. Where they say nothing a *saved* login
+    counts; and where nobody has logged in, what W&B's client would use.
+
+    Raises:
+        CommandError: there is no key for it, or one that cannot be read.
+    """
+    base_url = environment.get("WANDB_BASE_URL", "")
+    if named and not is_wandb(named):
+        return None
+    url = wandb_url(named or WORD, base_url)
+    if not named and (saved is not None or not _is_known(url, environment)):
+        return None
+    key = _key(url, key_file, environment)
+    if not key:
+        raise CommandError(
+            f"no API key is known for the W&B server {url}",
+            "no --key-file, no WANDB_API_KEY, no WANDB_API_KEY_FILE, and none in the netrc file",
+            f"set WANDB_API_KEY, or run `wandb login{'' if url == CLOUD else f' --host {url}'}`",
+            code=Code.AUTH,
+        )
+    return Context(url=marked(url), key=key)
+
+
+def _is_known(url: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether this machine uses W&B: by its variables, or by a login."""
+    return any(environment.get(name) for name in _NAMES) or bool(_from_netrc(url, environment))
+
+
+def _key(url: str, key_file: str, environment: Mapping[str, str]) -> str:
+    if key_file:
+        return _from_file(key_file)
+    if key := environment.get("WANDB_API_KEY", "").strip():
+        return _checked(key, "WANDB_API_KEY")
+    if file := environment.get("WANDB_API_KEY_FILE", ""):
+        return _from_file(file)
+    return _from_netrc(url, environment)
+
+
+def _from_file(file: str) -> str:
+    try:
+        return _checked(Path(file).expanduser().read_text().strip(), file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
+        raise CommandError(
+            f"the key file {file} cannot be read", reason, "check its name", code=Code.AUTH
+        ) from None
+
+
+def _from_netrc(url: str, environment: Mapping[str, str]) -> str:
+    """Return the password that the netrc file has for the server's host."""
+    given = environment.get("NETRC", "")
+    home = environment.get("HOME", "")
+    for name in (given,) if given else _NETRC:
+        path = Path(name.replace("~", home, 1) if home else name).expanduser()
+        if path.is_file():
+            try:
+                found = netrc.netrc(str(path)).hosts.get(urlsplit(url).hostname or "")
+            except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+                return ""
+            return found[2] or "" if found else ""
+    return ""
+
+
+def _checked(key: str, where: str) -> str:
+    if len(key) >= _SHORTEST and key.isascii() and key.isprintable() and " " not in key:
+        return key
+    raise CommandError(
+        f"what {where} holds is no API key",
+        "one has 40 or more letters and digits",
+        "copy it from the settings page of your W&B server",
+        code=Code.AUTH,
+    )

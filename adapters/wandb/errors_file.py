@@ -1,0 +1,66 @@
+"""The files of failed items: they lie in a run of the agent's own, as W&B's page wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb.line import Line, inner
+from launchyard.domain.wandb_items import QUEUES_PROJECT
+from launchyard.ports.launch_server import ServerError
+
+_KIND: str = "sweep-controller"
+_NAME: str = "error.log"
+
+
+class ErrorFiles:
+    """Uploads the last of failed jobs' logs; where that cannot be, a failure has only its words."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._made = ""
+
+    def put(self, told: Mapping[str, tuple[bool, str]]) -> dict[str, tuple[str, ...]]:
+        """Upload a file for each item that has a log; return the paths, by item.
+
+        *told* says of each item whether it failed, and with which words.
+        """
+        line = self._line
+        contents: dict[str, bytes] = {}
+        for item, (failed, message) in told.items():
+            tail = line.tails.tail(item, 1)
+            if tail:
+                folder = "error" if failed else "warning"
+                contents[f"{item}/{folder}/{_NAME}"] = message.encode() + b"\n\n" + tail
+        if not contents:
+            return {}
+        try:
+            sent = self._send(contents)
+        except ServerError:
+            # The failure itself is told all the same, and says if the server is away.
+            return {}
+        return {path.split("/", 1)[0]: (path,) for path in sent}
+
+    def _send(self, contents: Mapping[str, bytes]) -> Sequence[str]:
+        line = self._line
+        ref = op.RunRef(line.entity, QUEUES_PROJECT, line.name)
+        if self._made != line.name:
+            line.ask(op.upsert_runs([(ref, {})], _KIND))
+            self._made = line.name
+        made = inner(line.ask(op.upload(ref, list(contents))).data, "createRunFiles")
+        files = inner(made, "files")
+        headers = _headers(inner(made, "uploadHeaders"))
+        sent = []
+        for file in files if isinstance(files, list) else []:
+            name, url = file.get("name"), file.get("uploadUrl")
+            if name in contents and isinstance(url, str):
+                line.graphql.send("PUT", url, contents[name], headers=headers)
+                sent.append(name)
+        return sent
+
+
+def _headers(given: Any) -> dict[str, str]:
+    """Return the headers that a store wants, which W&B writes as `Name:value`."""
+    pairs = (str(one).partition(":") for one in given if one) if isinstance(given, list) else ()
+    return {name.strip(): value.strip() for name, _, value in pairs}

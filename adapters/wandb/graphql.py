@@ -1,0 +1,273 @@
+"""GraphQL calls to a W&B server: time-outs, pauses that it asks for, errors in words."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import requests
+from requests.utils import get_environ_proxies
+
+from launchyard.domain.documents import Json
+from launchyard.ports.launch_server import ServerError
+
+CONNECT_S: Final = 5.0
+READ_S: Final = 20.0
+LONGEST_PAUSE_S: Final = 300.0
+"""Longest pause that a server is granted; more is asked for by mistake."""
+
+_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+_REFUSED: Final = frozenset({400, 401, 403, 404, 409, 410, 413, 422, 501})
+_UNAUTHORISED: Final = 401
+_SHOWN: Final = 300
+_JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One document with its variables; `name` is the operation's in it."""
+
+    name: str
+    text: str
+    variables: Mapping[str, Json] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The data of an answer, and the messages of what failed by the first step of its path."""
+
+    data: Mapping[str, Any]
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+class GraphQL:
+    """GraphQL at one W&B server; safe for any number of threads, a connection for each.
+
+    Proxies and certificates are read from the environment once. A key that is refused is asked
+    for anew from *key*, as it may have been replaced where it is kept.
+    """
+
+    def __init__(self, base_url: str, key: Callable[[], str], agent: str) -> None:
+        self.url = base_url.rstrip("/")
+        self._key, self._agent = key, agent
+        self._headers = _headers(key(), agent)
+        self._proxies = dict(get_environ_proxies(self.url, no_proxy=None))
+        given = (os.environ.get(name) for name in _CA_VARIABLES)
+        secure = self.url.startswith("https:")
+        self._verify: str | bool = next((path for path in given if path and secure), True)
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: list[requests.Session] = []
+        self._quiet_until = 0.0
+
+    def pause_s(self) -> float:
+        """Return for how long the server has asked for silence."""
+        return max(0.0, self._quiet_until - time.monotonic())
+
+    def ask(self, operation: Operation, read_s: float = READ_S) -> Reply:
+        """Send *operation*; an answer that has data is one, whatever else failed in it.
+
+        Raises:
+            ServerError: the server was not reached, refused, asks for silence, or has no data.
+        """
+        body = {"operationName": operation.name, "query": operation.text}
+        if operation.variables:
+            body["variables"] = dict(operation.variables)  # type: ignore[assignment]
+        data = json.dumps(body, separators=(",", ":")).encode()
+        response = self.send("POST", f"{self.url}/graphql", data, read_s=read_s)
+        return _reply(response, self.url)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        data: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_s: float = READ_S,
+    ) -> requests.Response:
+        """Make one request; our key goes to the server's own address alone.
+
+        Raises:
+            ServerError: the server was not reached, refused, or asks for silence.
+        """
+        self._check_pause()
+        sent = {"Content-Type": _JSON} if headers is None else dict(headers)
+        if url.startswith(f"{self.url}/"):
+            sent |= self._headers
+        try:
+            response = self._session().request(
+                method,
+                url,
+                data=data,
+                headers=sent,
+                timeout=(CONNECT_S, read_s),
+                allow_redirects=False,
+            )
+        except (requests.RequestException, OSError) as error:
+            raise _no_answer(error, self.url) from None
+        self._note_pause(response)
+        if response.status_code == _UNAUTHORISED:
+            self._headers = _headers(self._key(), self._agent)
+        if not response.ok or response.is_redirect:
+            raise _refused(response, self.url)
+        return response
+
+    def close(self) -> None:
+        """Close every connection; a thread that calls again opens a new one."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+            self._local = threading.local()
+        for session in sessions:
+            session.close()
+
+    def _check_pause(self) -> None:
+        left_s = self.pause_s()
+        if left_s > 0:
+            raise ServerError(
+                f"the server at {self.url} asked for silence, for {left_s:.0f} s more",
+                retry=True,
+                status=429,
+            )
+
+    def _note_pause(self, response: requests.Response) -> None:
+        wait_s = _pause_of(response)
+        if wait_s > 0:
+            until = time.monotonic() + min(wait_s, LONGEST_PAUSE_S)
+            self._quiet_until = max(self._quiet_until, until)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.proxies.update(self._proxies)
+            session.verify = self._verify
+            self._local.session = session
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+
+def _headers(key: str, agent: str) -> dict[str, str]:
+    word = base64.b64encode(f"api:{key}".encode()).decode()
+    return {"Authorization": f"Basic {word}", "User-Agent": agent}
+
+
+def _pause_of(response: requests.Response) -> float:
+    """Return for how many seconds the answer asks for silence."""
+    asked = response.headers.get("Retry-After", "")
+    if asked and not response.ok:
+        return _seconds(asked)
+    if response.headers.get("RateLimit-Remaining", "").strip() == "0":
+        return _seconds(response.headers.get("RateLimit-Reset", ""))
+    return 0.0
+
+
+def _seconds(text: str) -> float:
+    """Read a number of seconds, or the time left until a date."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _reply(response: requests.Response, url: str) -> Reply:
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not {"data", "errors"} & document.keys():
+        raise ServerError(
+            f"what answers at {url} is no W&B server",
+            retry=True,
+            remedy="check WANDB_BASE_URL; a proxy or another program may sit there",
+        )
+    errors = _messages(document.get("errors"))
+    data = document.get("data")
+    if not isinstance(data, dict) or (errors and not any(v is not None for v in data.values())):
+        told = "; ".join(dict.fromkeys(errors.values())) or "it sent no data"
+        if not isinstance(data, dict) or "" in errors:
+            raise ServerError(f"the server at {url} refused: {told}", retry=True)
+    return Reply(data if isinstance(data, dict) else {}, errors)
+
+
+def _messages(errors: object) -> dict[str, str]:
+    """Return the messages of *errors* by the field that they are about, "" for all."""
+    found: dict[str, str] = {}
+    for error in errors if isinstance(errors, list) else []:
+        path = error.get("path") if isinstance(error, dict) else None
+        field_name = str(path[0]) if isinstance(path, list) and path else ""
+        text = str(error.get("message", "")) if isinstance(error, dict) else str(error)
+        found.setdefault(field_name, text[:_SHOWN] or "an error without a message")
+    return found
+
+
+def _refused(response: requests.Response, url: str) -> ServerError:
+    status = response.status_code
+    if response.is_redirect:
+        where = response.headers.get("Location", "another address")
+        return ServerError(
+            f"{url} sends on to {where}; a key is not sent after it",
+            retry=False,
+            status=status,
+            remedy="use that address as WANDB_BASE_URL",
+        )
+    told = _told(response)
+    if status == _UNAUTHORISED:
+        remedy = "check WANDB_API_KEY, WANDB_API_KEY_FILE or the netrc file of this user"
+        return ServerError(
+            f"the server at {url} does not take the API key{told}",
+            retry=False,
+            status=status,
+            remedy=remedy,
+        )
+    return ServerError(
+        f"the server at {url} answered HTTP {status}{told}",
+        retry=status not in _REFUSED,
+        status=status,
+    )
+
+
+def _told(response: requests.Response) -> str:
+    """Return what a body says about an error, in the forms that W&B's servers use."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return ""
+    found = document.get("errors", document.get("error")) if isinstance(document, dict) else None
+    words = [
+        str(one.get("message", "") if isinstance(one, dict) else one)
+        for one in (found if isinstance(found, list) else [found])
+        if one
+    ]
+    return f": {'; '.join(words)[:_SHOWN]}" if any(words) else ""
+
+
+def _no_answer(error: Exception, url: str) -> ServerError:
+    if isinstance(error, requests.exceptions.SSLError) or type(error) is OSError:
+        return ServerError(
+            f"the certificate of {url} is not trusted",
+            retry=True,
+            remedy="name the file of your certificate authority in SSL_CERT_FILE",
+        )
+    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return ServerError(
+            f"{url} is no address of a server",
+            retry=False,
+            remedy="write WANDB_BASE_URL as http://host:port or https://host",
+        )
+    if isinstance(error, (requests.ReadTimeout, TimeoutError)):
+        return ServerError(f"the server at {url} did not answer in time", retry=True)
+    return ServerError(f"the server at {url} cannot be reached", retry=True)

@@ -1,0 +1,52 @@
+"""Putting a preempted job back on its queue: the same run, its priority kept."""
+
+from __future__ import annotations
+
+from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb.book import Held
+from launchyard.adapters.wandb.line import Line, inner
+from launchyard.domain.wandb_ends import resumed
+from launchyard.domain.wandb_items import KEY, merged
+from launchyard.ports.launch_server import ServerError
+
+_UNSURE: str = (
+    "the job was preempted; it may be on its queue again, but the server's answer was lost: look"
+    " for the run there before you launch it again"
+)
+
+
+def requeue(line: Line, held: Held) -> str:
+    """Put *held* on its queue again; return what is to be told instead where that is not sure.
+
+    A push is made once: two of them would be two jobs of the same run.
+
+    Raises:
+        ServerError: the server cannot be reached, and nothing was sent.
+    """
+    if held.requeued:
+        return _UNSURE
+    priority = _priority(line, held)
+    spec = resumed(merged(held.spec, held.config), held.run_id)
+    key = line.keys.get(held.item, "")
+    if key:
+        spec[KEY] = key
+    if held.author:
+        spec["author"] = held.author
+    line.book.change(held.item, requeued=True)
+    reply = line.ask(op.push(line.entity, held.queue, spec, priority))
+    if inner(reply.data, "pushToRunQueueByName", "runQueueItemId"):
+        return ""
+    told = "; ".join(reply.errors.values()) or "the server gave no reason"
+    return f"the job was preempted and could not be put on its queue again: {told}"
+
+
+def _priority(line: Line, held: Held) -> int | None:
+    """Return the item's priority, if the server tells it: only then is one sent."""
+    try:
+        reply = line.ask(op.priority(line.entity, held.queue, held.item))
+    except ServerError as e:
+        if "Cannot query field" in str(e):
+            return None
+        raise
+    found = inner(reply.data, "project", "runQueue", "runQueueItem", "priority")
+    return found if isinstance(found, int) else None
