@@ -32,8 +32,17 @@ class ArchiveRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """The code of a W&B server's job: `entity/project/name:alias`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """Where the code lies now, and what exactly it is: the full commit id, or the sha256.
+
+    Of a job it is its name with its version.
 
     `folder` is the folder that was asked for, or the sub-folder of it that the request named.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -15,10 +15,13 @@ from launchyard.adapters.archive.archives import TarArchives
 from launchyard.adapters.archive.fetcher import ArchiveConfig, ArchiveFetcher
 from launchyard.adapters.git.fetcher import GitFetcher
 from launchyard.adapters.git.settings import GitConfig
+from launchyard.adapters.wandb.job_fetcher import JobFetcher
 from launchyard.domain.archive import Limits
 from launchyard.plugins.testkit.source import SourceCase, SourceContract
-from launchyard.ports.source import ArchiveRequest, GitRequest
+from launchyard.ports.source import ArchiveRequest, Fetched, GitRequest, JobRequest
 from tests.adapters.git.gitserver import Repo, client_environment, git_server, make_certificate
+from tests.adapters.wandb.jobs_kit import add_code, fetcher
+from tests.wandb_server import WandbServer
 
 
 class TestGit(SourceContract):
@@ -99,3 +102,48 @@ class TestArchive(SourceContract):
             asked=slow.asked.is_set,
             secret=secret,
         )
+
+
+class TestWandbJob(SourceContract):
+    """The fetcher of a W&B server's jobs, with the code in an artifact."""
+
+    @pytest.fixture
+    def case(self) -> Iterator[SourceCase]:
+        with WandbServer() as server, WandbServer() as closed, WandbServer() as silent:
+            for one in (server, silent):
+                add_code(one, {name: text.encode() for name, text in self.files.items()})
+            closed.down()
+            silent.slow(60, path="/storage/")
+            fetchers = {one.port: fetcher(one) for one in (server, closed, silent)}
+            by_port = _ByPort(fetchers)
+            name = "ent/proj/train"
+
+            yield SourceCase(
+                fetcher=by_port,
+                good=(server.port, JobRequest(name=name)),
+                revision=f"{name}:v0",
+                absent=(server.port, JobRequest(name=f"{name}:gone")),
+                unreachable=(closed.port, JobRequest(name=name)),
+                silent=(silent.port, JobRequest(name=name)),
+                asked=lambda: bool(silent.waiting),
+                secret=server.api_key,
+            )
+
+
+class _ByPort:
+    """Three agents, each of a server of its own, as one fetcher."""
+
+    def __init__(self, fetchers: Mapping[int, JobFetcher]) -> None:
+        self._fetchers = fetchers
+
+    def fetch(
+        self,
+        source: tuple[int, JobRequest],
+        into: str,
+        *,
+        timeout_s: float,
+        cancelled: Callable[[], bool],
+    ) -> Fetched:
+        port, request = source
+        fetcher = self._fetchers[port]
+        return fetcher.fetch(request, into, timeout_s=timeout_s, cancelled=cancelled)

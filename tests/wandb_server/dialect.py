@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     GraphQLScalarType,
+    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -33,11 +35,7 @@ class Dialect:
     """Parses, checks and executes documents; each refusal is put into *complaints*."""
 
     def __init__(self, root: dict[str, Any], complaints: list[str]) -> None:
-        text = Path(__file__).with_name("schema.graphql").read_text(encoding="utf-8")
-        self._schema = build_schema(text)
-        scalar = self._schema.get_type("JSONString")
-        assert isinstance(scalar, GraphQLScalarType)
-        scalar.parse_value = _json_string  # type: ignore[method-assign]
+        self._schema = _schema()
         self._root = root
         self._complaints = complaints
 
@@ -91,6 +89,16 @@ class Dialect:
             for name in sorted(set(request.variables) - declared - _SURPLUS)
         )
         return faults
+
+
+@cache
+def _schema() -> GraphQLSchema:
+    """Give the schema, which is expensive to make and holds no state."""
+    schema = build_schema(Path(__file__).with_name("schema.graphql").read_text(encoding="utf-8"))
+    scalar = schema.get_type("JSONString")
+    assert isinstance(scalar, GraphQLScalarType)
+    scalar.parse_value = _json_string  # type: ignore[method-assign]
+    return schema
 
 
 def _note(document: DocumentNode, selection: SelectionSetNode, request: Request) -> None:

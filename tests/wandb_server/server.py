@@ -67,6 +67,8 @@ class WandbServer:
         self.faults = Faults()
         self.requests: list[Request] = []
         self.complaints: list[str] = []
+        self.waiting = 0
+        """How many requests wait in a `slow` at the moment."""
         self._viewer = viewer
         self._closing = threading.Event()
         self._web: Web | None = Web(port, self._answer, self.complaints)
@@ -230,7 +232,7 @@ class WandbServer:
             document = self._dialect.read(call.body, request)
         request.fault = fault = self.faults.take(path, request.fields)
         if fault is not None and fault.delay_s:
-            self._closing.wait(fault.delay_s)
+            self._delay(fault.delay_s)
         reply = self._planted(fault) or self._do(call, path, request, document)
         if fault is not None:
             reply.cut_b = fault.cut_b
@@ -239,6 +241,14 @@ class WandbServer:
             self.requests.append(request)
             self.state.changed.notify_all()
         return reply
+
+    def _delay(self, delay_s: float) -> None:
+        with self.state.changed:
+            self.waiting += 1
+            self.state.changed.notify_all()
+        self._closing.wait(delay_s)
+        with self.state.changed:
+            self.waiting -= 1
 
     def _planted(self, fault: Fault | None) -> Reply | None:
         if fault is not None and fault.status is not None:
