@@ -76,9 +76,18 @@ def stage_of(fact: Fact) -> Stage:
     return Stage.RUN if fact.place is not None and fact.place.uid else Stage.AGENT
 
 
+def warning_stage(fact: Fact, resource: str) -> str:
+    """Return where a job that has not ended met what *fact* tells, in W&B's words."""
+    if fact.state is S.BUILDING:
+        return Stage.BUILD.value
+    return "Kubernetes" if resource == "kubernetes" else Stage.RUN.value
+
+
 def _message(fact: Fact, resumes: int) -> str:
     state = fact.state.value if fact.state is not None else "ended"
     words = f"the job {state.replace('_', ' ')}" if state != "lost" else "the job is lost"
+    if fact.reason is Reason.EXIT_CODE and fact.exit_code is not None:
+        return f"{words} with exit code {fact.exit_code}"
     if fact.exit_code is not None:
         words += f" with exit code {fact.exit_code}"
     if fact.reason is not None and fact.reason not in _TOLD:

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.errors_file import ErrorFiles
 from launchyard.adapters.wandb.graphql import Reply
@@ -17,7 +18,7 @@ from launchyard.adapters.wandb.requeue import requeue
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Answer, Fact, Report, Verdict
-from launchyard.domain.wandb_ends import End, Stage, Word, end_of
+from launchyard.domain.wandb_ends import End, Stage, Word, end_of, warning_stage
 from launchyard.ports.launch_server import ServerError
 
 _CHUNK: Final = 50
@@ -51,7 +52,6 @@ class Ends:
         Raises:
             ServerError: the server was not reached; what it heard is known and not told again.
         """
-        told: list[_Told] = []
         ends: list[tuple[Held, Fact]] = []
         for report in batch:
             held = self._line.book.get(report.lease.item)
@@ -59,38 +59,37 @@ class Ends:
                 continue
             if report.fact.state in ENDS:
                 ends.append((held, report.fact))
-            else:
-                told += self._underway(held, report.fact)
-        told += self._judged(ends)
-        refused = self._tell(told)
+            elif report.fact.place is not None and report.fact.place != held.place:
+                self._line.book.change(held.item, place=report.fact.place)
+        self._warn(batch)
+        refused = self._tell(self._judged(ends))
         self._tidy(batch, refused)
         return [_answer(refused.get(report.lease.item)) for report in batch]
 
-    def _underway(self, held: Held, fact: Fact) -> list[_Told]:
-        """Note where a job is; what its target complains of is a warning, once in these words."""
-        if fact.place is not None and fact.place != held.place:
-            self._line.book.change(held.item, place=fact.place)
-        new = (held.item, fact.detail) not in self._warned
-        if not fact.detail or not new or fact.state is AttemptState.CANCELLING:
-            return []
-        stage = "Kubernetes" if held.resource == "kubernetes" else Stage.RUN.value
-        if fact.state is AttemptState.BUILDING:
-            stage = Stage.BUILD.value
-        warning = op.Note(item=held.item, message=fact.detail, stage=stage, failed=False)
-        self._warn(warning)
-        return []
-
-    def _warn(self, note: op.Note) -> None:
-        self._line.ask(op.notes([note]))
-        self._warned.add((note.item, note.message))
+    def _warn(self, batch: Sequence[Report]) -> None:
+        """Pass on what targets complain of while jobs wait or run: once per item and words."""
+        new: dict[tuple[str, str], op.Note] = {}
+        for report in batch:
+            item, fact = report.lease.item, report.fact
+            held = self._line.book.get(item)
+            quiet = not fact.detail or fact.state in ENDS | {AttemptState.CANCELLING}
+            if held is None or quiet or (item, fact.detail) in self._warned:
+                continue
+            stage = warning_stage(fact, held.resource)
+            new[item, fact.detail] = op.Note(
+                item=item, message=fact.detail, stage=stage, failed=False
+            )
+        if new:
+            self._line.ask(op.notes(list(new.values())))
+            self._warned |= set(new)
 
     def _judged(self, ends: Sequence[tuple[Held, Fact]]) -> list[_Told]:
         """Ask how the runs stand, all at once, and say what is told of each end."""
         told = []
         for at in range(0, len(ends), _CHUNK):
             part = ends[at : at + _CHUNK]
-            refs = [op.RunRef(h.entity, h.project, h.run_id) for h, _ in part]
-            reply = self._line.ask(op.runs(refs, "state"))
+            refs = [runs.RunRef(h.entity, h.project, h.run_id) for h, _ in part]
+            reply = self._line.ask(runs.runs(refs, "state"))
             for number, (held, fact) in enumerate(part):
                 state = inner(field_of(reply, number), "run", "state")
                 end = end_of(fact, state if isinstance(state, str) else "", held.resumes)
@@ -144,12 +143,12 @@ class Ends:
         for part in _parts(told):
             made = [
                 (
-                    op.RunRef(t.held.entity, t.held.project, t.held.run_id),
+                    runs.RunRef(t.held.entity, t.held.project, t.held.run_id),
                     _origin(self._line, t.held),
                 )
                 for t in part
             ]
-            wrong = _refused(self._line.ask(op.upsert_runs(made)), part)
+            wrong = _refused(self._line.ask(runs.upsert_runs(made)), part)
             for one in part:
                 if one.held.item not in wrong:
                     self._end_run(one.held)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.line import Line, inner
 from launchyard.domain.wandb_items import QUEUES_PROJECT
 from launchyard.ports.launch_server import ServerError
@@ -32,7 +32,8 @@ class ErrorFiles:
             tail = line.tails.tail(item, 1)
             if tail:
                 folder = "error" if failed else "warning"
-                contents[f"{item}/{folder}/{_NAME}"] = message.encode() + b"\n\n" + tail
+                text = message.encode() + b"\n\n" + tail
+                contents[f"{item}/{folder}/{_NAME}"] = self._without_keys(item, text)
         if not contents:
             return {}
         try:
@@ -42,13 +43,20 @@ class ErrorFiles:
             return {}
         return {path.split("/", 1)[0]: (path,) for path in sent}
 
+    def _without_keys(self, item: str, text: bytes) -> bytes:
+        """Return *text* less the keys that its job was given, which it may have printed."""
+        for key in (self._line.keys.get(item, ""), self._line.settings.key()):
+            if key:
+                text = text.replace(key.encode(), b"***")
+        return text
+
     def _send(self, contents: Mapping[str, bytes]) -> Sequence[str]:
         line = self._line
-        ref = op.RunRef(line.entity, QUEUES_PROJECT, line.name)
+        ref = runs.RunRef(line.entity, QUEUES_PROJECT, line.name)
         if self._made != line.name:
-            line.ask(op.upsert_runs([(ref, {})], _KIND))
+            line.ask(runs.upsert_runs([(ref, {})], _KIND))
             self._made = line.name
-        made = inner(line.ask(op.upload(ref, list(contents))).data, "createRunFiles")
+        made = inner(line.ask(runs.upload(ref, list(contents))).data, "createRunFiles")
         files = inner(made, "files")
         headers = _headers(inner(made, "uploadHeaders"))
         sent = []

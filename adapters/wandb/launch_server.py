@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Final
 
 from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.acks import acknowledge
 from launchyard.adapters.wandb.book import Book, Held
 from launchyard.adapters.wandb.ends import Ends
@@ -138,7 +139,7 @@ class WandbLaunchServer:
         return _TAKEN
 
     def _sweep(self, held: Held) -> str:
-        reply = self._line.ask(op.sweep(held.entity, held.project, held.sweep))
+        reply = self._line.ask(runs.sweep(held.entity, held.project, held.sweep))
         state = inner(reply.data, "project", "sweep", "state")
         return state.upper() if isinstance(state, str) else ""
 

@@ -22,15 +22,6 @@ _STATUS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunRef:
-    """A run of any entity."""
-
-    entity: str
-    project: str
-    run: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """What is told of an item: that it failed, or a warning; `files` are paths of our own run."""
@@ -74,7 +65,7 @@ def queues(entity: str) -> Operation:
     return Operation(name="ProjectRunQueues", text=text, variables=variables)
 
 
-def register(made: Registration) -> Operation:
+def register(start: Registration) -> Operation:
     """Make an agent known; it gets a name from the server."""
     text = (
         "mutation createLaunchAgent($entity: String!, $project: String!, $queues: [ID!]!,"
@@ -84,12 +75,12 @@ def register(made: Registration) -> Operation:
         " { launchAgentId } }"
     )
     variables: dict[str, Json] = {
-        "entity": made.entity,
+        "entity": start.entity,
         "project": QUEUES_PROJECT,
-        "queues": list(made.queues),
-        "hostname": made.hostname,
-        "agentConfig": json.dumps(dict(made.config)),
-        "version": made.version,
+        "queues": list(start.queues),
+        "hostname": start.hostname,
+        "agentConfig": json.dumps(dict(start.config)),
+        "version": start.version,
     }
     return Operation(name="createLaunchAgent", text=text, variables=variables)
 
@@ -133,7 +124,7 @@ def pop(entity: str, agent_id: str, asked: Sequence[str], word: str = "") -> Ope
         declared.append("$agentStatus: String")
         variables["agentStatus"] = word
         fields.insert(0, f"{STATUS}: {_STATUS}")
-    return _made("mutation", "popFromRunQueue", declared, fields, variables)
+    return made("mutation", "popFromRunQueue", declared, fields, variables)
 
 
 def ack(items: Sequence[tuple[str, str]]) -> Operation:
@@ -147,7 +138,7 @@ def ack(items: Sequence[tuple[str, str]]) -> Operation:
             f"{alias(number)}: ackRunQueueItem(input: {{runQueueItemId: $item{number},"
             f" runName: $run{number}}}) {{ success }}"
         )
-    return _made("mutation", "ackRunQueueItem", declared, fields, variables)
+    return made("mutation", "ackRunQueueItem", declared, fields, variables)
 
 
 def items(entity: str, asked: Sequence[tuple[str, str]]) -> Operation:
@@ -163,7 +154,7 @@ def items(entity: str, asked: Sequence[tuple[str, str]]) -> Operation:
             f" {{ runQueue(name: $queue{number})"
             f" {{ runQueueItem(id: $item{number}) {{ id state associatedRunId }} }} }}"
         )
-    return _made("query", "GetRunQueueItem", declared, fields, variables)
+    return made("query", "GetRunQueueItem", declared, fields, variables)
 
 
 def priority(entity: str, queue: str, item: str) -> Operation:
@@ -205,115 +196,17 @@ def notes(told: Sequence[Note]) -> Operation:
             f" message: $message{number}, stage: $stage{number}, filePaths: $files{number}}})"
             " { success }"
         )
-    return _made("mutation", "failRunQueueItem", declared, fields, variables)
+    return made("mutation", "failRunQueueItem", declared, fields, variables)
 
 
-def runs(asked: Sequence[RunRef], what: str, agent_id: str = "") -> Operation:
-    """Ask *what* of each run; with an agent, too, whether it is to stop."""
-    declared, fields = [], []
-    variables: dict[str, Json] = {}
-    if agent_id:
-        declared.append("$agentId: ID!")
-        variables["agentId"] = agent_id
-        fields.append(f"{AGENT}: launchAgent(id: $agentId) {{ id stopPolling }}")
-    places = list(dict.fromkeys((ref.entity, ref.project) for ref in asked))
-    for number, (entity, project) in enumerate(places):
-        declared += [f"$entity{number}: String!", f"$project{number}: String!"]
-        variables |= {f"entity{number}": entity, f"project{number}": project}
-    for number, ref in enumerate(asked):
-        place = places.index((ref.entity, ref.project))
-        declared.append(f"$run{number}: String!")
-        variables[f"run{number}"] = ref.run
-        fields.append(
-            f"{alias(number)}: project(name: $project{place}, entityName: $entity{place})"
-            f" {{ run(name: $run{number}) {{ {what} }} }}"
-        )
-    return _made("query", "RunState", declared, fields, variables)
-
-
-def sweep(entity: str, project: str, name: str) -> Operation:
-    """Ask whether a sweep goes on."""
-    text = (
-        "query GetSweepState($entity: String, $project: String, $sweep: String!) {"
-        " project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { state } } }"
-    )
-    variables: dict[str, Json] = {"entity": entity, "project": project, "sweep": name}
-    return Operation(name="GetSweepState", text=text, variables=variables)
-
-
-def push(
-    entity: str, queue: str, spec: Mapping[str, Json], priority: int | None = None
-) -> Operation:
-    """Put a launch on a queue."""
-    declared = ["$entityName: String!", "$projectName: String!", "$queueName: String!"]
-    declared.append("$runSpec: JSONString!")
-    variables: dict[str, Json] = {
-        "entityName": entity,
-        "projectName": QUEUES_PROJECT,
-        "queueName": queue,
-        "runSpec": json.dumps(dict(spec)),
-    }
-    more = ""
-    if priority is not None:
-        declared.append("$priority: Int")
-        variables["priority"] = priority
-        more = ", priority: $priority"
-    field = (
-        "pushToRunQueueByName(input: {entityName: $entityName, projectName: $projectName,"
-        f" queueName: $queueName, runSpec: $runSpec{more}}}) {{ runQueueItemId }}"
-    )
-    return _made("mutation", "pushToRunQueueByName", declared, [field], variables)
-
-
-def upsert_runs(made: Sequence[tuple[RunRef, Mapping[str, Json]]], kind: str = "") -> Operation:
-    """Make runs known that are not, each with its configuration."""
-    declared, fields = ["$jobType: String"], []
-    variables: dict[str, Json] = {"jobType": kind or None}
-    for number, (ref, config) in enumerate(made):
-        declared += [
-            f"$name{number}: String",
-            f"$project{number}: String",
-            f"$entity{number}: String",
-            f"$config{number}: JSONString",
-        ]
-        variables |= {
-            f"name{number}": ref.run,
-            f"project{number}": ref.project,
-            f"entity{number}": ref.entity,
-            f"config{number}": json.dumps(dict(config)),
-        }
-        fields.append(
-            f"{alias(number)}: upsertBucket(input: {{name: $name{number},"
-            f" modelName: $project{number}, entityName: $entity{number},"
-            f" config: $config{number}, jobType: $jobType}}) {{ bucket {{ id name }} inserted }}"
-        )
-    return _made("mutation", "UpsertBucket", declared, fields, variables)
-
-
-def upload(ref: RunRef, files: Sequence[str]) -> Operation:
-    """Ask where files of a run go."""
-    text = (
-        "mutation CreateRunFiles($entity: String!, $project: String!, $run: String!,"
-        " $files: [String!]!) { createRunFiles(input: {entityName: $entity,"
-        " projectName: $project, runName: $run, files: $files})"
-        " { runID uploadHeaders files { name uploadUrl } } }"
-    )
-    variables: dict[str, Json] = {
-        "entity": ref.entity,
-        "project": ref.project,
-        "run": ref.run,
-        "files": list(files),
-    }
-    return Operation(name="CreateRunFiles", text=text, variables=variables)
-
-
-def _made(
+def made(
     kind: str,
     name: str,
     declared: Sequence[str],
     fields: Sequence[str],
     variables: Mapping[str, Json],
 ) -> Operation:
+    """Return a document with *fields*, for which *variables* are *declared*."""
     head = f"({', '.join(declared)})" if declared else ""
     text = f"{kind} {name}{head} {{ {' '.join(fields)} }}"
     return Operation(name=name, text=text, variables=variables)

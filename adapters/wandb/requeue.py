@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.line import Line, inner
 from launchyard.domain.wandb_ends import resumed
@@ -33,7 +34,7 @@ def requeue(line: Line, held: Held) -> str:
     if held.author:
         spec["author"] = held.author
     line.book.change(held.item, requeued=True)
-    reply = line.ask(op.push(line.entity, held.queue, spec, priority))
+    reply = line.ask(runs.push(line.entity, held.queue, spec, priority))
     if inner(reply.data, "pushToRunQueueByName", "runQueueItemId"):
         return ""
     told = "; ".join(reply.errors.values()) or "the server gave no reason"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from launchyard.adapters.wandb import operations as op
+from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.acks import acknowledge
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.line import Line, field_of, inner, now_ms
@@ -65,8 +66,8 @@ class Watch:
         line = self._line
         for at in range(0, max(len(acked), 1), CHUNK):
             part = acked[at : at + CHUNK]
-            refs = [op.RunRef(held.entity, held.project, held.run_id) for held in part]
-            reply = line.ask(op.runs(refs, "stopped", "" if at else line.agent))
+            refs = [runs.RunRef(held.entity, held.project, held.run_id) for held in part]
+            reply = line.ask(runs.runs(refs, "stopped", "" if at else line.agent))
             if not at:
                 self._note_agent(reply.data.get(op.AGENT), known=op.AGENT not in reply.errors)
             for number, held in enumerate(part):
