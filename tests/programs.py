@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,7 @@ class Yard:
     folder: Path
     port: int = field(default_factory=free_port)
     server_words: tuple[str, ...] = ()
+    queue: str = QUEUE
     server: Program | None = None
     agents: dict[str, Program] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
@@ -152,8 +153,10 @@ class Yard:
 
     def make_queue(self, **more: Any) -> None:
         """Make the team and its queue."""
-        self.call("POST", "/entities", json={"name": ENTITY, "kind": "team"})
-        queue = {"name": QUEUE, "resource": "local-process", "config": {}} | more
+        known = [entity["name"] for entity in self.call("GET", "/entities")["entities"]]
+        if ENTITY not in known:
+            self.call("POST", "/entities", json={"name": ENTITY, "kind": "team"})
+        queue = {"name": self.queue, "resource": "local-process", "config": {}} | more
         self.call("POST", f"/entities/{ENTITY}/queues", json=queue)
 
     def start_agent(
@@ -161,7 +164,7 @@ class Yard:
     ) -> Program:
         """Start an agent; its state folder is kept between starts of the same name."""
         port = self.through or self.port
-        words = ["agent", "-q", QUEUE, "-e", ENTITY, "-j", str(jobs), "--name", name]
+        words = ["agent", "-q", self.queue, "-e", ENTITY, "-j", str(jobs), "--name", name]
         words += ["--server", f"http://127.0.0.1:{port}", "--key-file", str(self.key_file)]
         words += ["--state-dir", str(self.folder / name), "--operations-port", str(free_port())]
         self.agents[name] = program = start(self.folder, name, words, {**self.env, **(env or {})})
@@ -176,7 +179,7 @@ class Yard:
     def submit(self, *argv: str, **more: Any) -> str:
         """Put a command on the queue; return the item's id."""
         spec = {"project": "p", "overrides": {"entry_point": list(argv)}} | more
-        path = f"/entities/{ENTITY}/queues/{QUEUE}/items"
+        path = f"/entities/{ENTITY}/queues/{self.queue}/items"
         return str(self.call("POST", path, json={"spec": spec})["id"])
 
     def item(self, item: str) -> dict[str, Any]:
@@ -225,6 +228,16 @@ class Yard:
         self.wait_for(item, lambda view: bool(view["logs_complete"]))
         url = f"{self.url}/api/v1/items/{item}/logs"
         return self.session.get(url, timeout=30).content.decode()
+
+    @contextlib.contextmanager
+    def beside(self, queue: str) -> Iterator[Yard]:
+        """Make another queue on the same server; its agents are stopped at the end."""
+        made = replace(self, queue=queue, server=None, agents={})
+        made.make_queue()
+        try:
+            yield made
+        finally:
+            made.close()
 
     def close(self) -> None:
         """Stop everything."""
