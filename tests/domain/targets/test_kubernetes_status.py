@@ -1,0 +1,312 @@
+"""What a cluster says of an attempt, in our words."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from launchyard.domain.attempt import AttemptState as S
+from launchyard.domain.documents import Json
+from launchyard.domain.reason import Reason
+from launchyard.domain.targets.kubernetes_objects import (
+    EventSummary,
+    summarise_event,
+    summarise_object,
+)
+from launchyard.domain.targets.kubernetes_pods import MAIN, summarise_pod
+from launchyard.domain.targets.kubernetes_status import GONE, Grace, Sight, judge
+from tests.domain.targets.kubernetes_kit import (
+    NOW_MS,
+    STAMP,
+    condition,
+    container,
+    ended,
+    job,
+    judged,
+    pod,
+    summary,
+    waiting,
+)
+
+FAILED = condition("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+RUNS = container("main", {"running": {"startedAt": STAMP}})
+
+
+def disrupted(reason: str, status: str = "True") -> Json:
+    """Return the condition of a pod that the cluster takes away."""
+    return condition("DisruptionTarget", reason, "preempted by a pod of higher priority", status)
+
+
+@pytest.mark.parametrize("succeeded", [0, 1, 7])
+def test_counters_tell_nothing(succeeded: int) -> None:
+    """W-03: one finished pod of several is no end; the condition is, whatever the counter jumps to."""
+    counting = job(succeeded=succeeded, active=3, failed=0)
+    assert judged(counting, pod("Running", RUNS)).state is S.RUNNING
+    done = job(condition("SuccessCriteriaMet"), condition("Complete"), succeeded=succeeded)
+    assert judged(done).state is S.SUCCEEDED
+    assert judged(done).reason is Reason.COMPLETED
+
+
+def test_a_failed_pod_that_is_retried_is_no_end() -> None:
+    """W-04: `failed: 1` with retries left is a job that runs; Failed without any pod is its end."""
+    assert judged(job(failed=1, active=1), pod("Failed", ended(1)), pod("Running", RUNS)).state is (
+        S.RUNNING
+    )
+    over = judged(job(condition("Failed", "DeadlineExceeded", "Job was active longer than 60 s")))
+    assert (over.state, over.reason) == (S.TIMED_OUT, Reason.RUN_TIMEOUT)
+    assert "longer than 60 s" in over.detail
+
+
+def test_an_end_that_is_only_decided_is_awaited() -> None:
+    """FailureTarget comes before Failed; until then pods of it may still run."""
+    seen = judged(job(condition("FailureTarget", "BackoffLimitExceeded")))
+    assert seen.state is S.RUNNING
+
+
+def test_a_container_that_is_being_made_does_not_run() -> None:
+    """W-05: creating is waiting, and so is a pod whose sidecar alone runs."""
+    assert judged(job(active=1), pod("Pending", waiting("ContainerCreating"))).state is S.PENDING
+    sidecar = container("proxy", {"running": {"startedAt": STAMP}})
+    mixed = pod("Running", waiting("ContainerCreating"), sidecar)
+    assert judged(job(active=1), mixed).state is S.PENDING
+    assert judged(job(active=1), pod("Running", RUNS)).at_ms == NOW_MS
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "expected"),
+    [
+        ("ErrImagePull", "reg/x:1: not found", Reason.SOURCE_NOT_FOUND),
+        ("ImagePullBackOff", "pull access denied, repository does not exist", Reason.SOURCE_REFUSED),
+        ("ErrImagePull", "dial tcp: i/o timeout", Reason.SOURCE_UNREACHABLE),
+        ("ErrImageNeverPull", "", Reason.SOURCE_NOT_FOUND),
+        ("CreateContainerConfigError", 'secret "x" not found', Reason.CONTAINER_CONFIG),
+        ("CreateContainerError", "bad mount", Reason.CONTAINER_CONFIG),
+        ("RunContainerError", 'exec: "x": executable file not found', Reason.COMMAND_NOT_FOUND),
+    ],
+)
+def test_a_pod_that_cannot_start_is_explained_and_given_up(
+    reason: str, message: str, expected: Reason
+) -> None:
+    """W-05: the cluster's words at once, an end when the grace is over, and the moment to look."""
+    stuck = pod("Pending", waiting(reason, message))
+    seen = judged(job(active=1), stuck, after_s=299)
+    assert (seen.state, seen.again_ms) == (S.PENDING, NOW_MS + 300_000)
+    assert reason in seen.detail
+    assert message in seen.detail
+    over = judged(job(active=1), stuck, after_s=300)
+    assert (over.state, over.reason, over.hopeless) == (S.FAILED, expected, True)
+    assert reason in over.detail
+
+
+def test_a_name_that_is_none_is_given_up_at_once() -> None:
+    """No time makes an image's name right."""
+    seen = judged(job(active=1), pod("Pending", waiting("InvalidImageName", "UPPER")))
+    assert (seen.state, seen.reason, seen.hopeless) == (S.FAILED, Reason.SPEC_INVALID, True)
+
+
+def test_a_trouble_that_goes_on_keeps_its_beginning() -> None:
+    """Back-off and new tries alternate; a trouble that passed begins anew."""
+    first = summarise_pod(pod("Pending", waiting("ErrImagePull", "x")), NOW_MS)
+    again = summarise_pod(pod("Pending", waiting("ImagePullBackOff", "x")), NOW_MS + 9000, first)
+    assert again.trouble is not None
+    assert again.trouble.since_ms == NOW_MS
+    fine = summarise_pod(pod("Pending", waiting("ContainerCreating")), NOW_MS + 10_000, again)
+    assert fine.trouble is None
+    later = summarise_pod(pod("Pending", waiting("ErrImagePull", "x")), NOW_MS + 11_000, fine)
+    assert later.trouble is not None
+    assert later.trouble.since_ms == NOW_MS + 11_000
+
+
+def test_crash_loops_are_the_clusters_business() -> None:
+    """The owner asked for restarts; the backoff limit ends them."""
+    looping = pod("Running", waiting("CrashLoopBackOff", "back-off 5m0s restarting"))
+    assert judged(job(active=1), looping, after_s=9999).state is S.PENDING
+
+
+@pytest.mark.parametrize("reason", ["Unschedulable", "SchedulingGated"])
+def test_a_pod_that_no_node_takes_waits_longer(reason: str) -> None:
+    """Nodes may join; after the longer grace the attempt is over."""
+    said = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+    stuck = pod(conditions=[condition("PodScheduled", reason, said, "False")])
+    seen = judged(job(active=1), stuck, after_s=1799)
+    assert (seen.state, seen.suspended) == (S.PENDING, False)
+    assert said in seen.detail
+    over = judged(job(active=1), stuck, after_s=1800)
+    assert (over.reason, over.hopeless) == (Reason.UNSCHEDULABLE, True)
+
+
+def test_a_grace_of_nothing_waits_for_ever() -> None:
+    """Some clusters are queues."""
+    stuck = pod(conditions=[condition("PodScheduled", "Unschedulable", "no", "False")])
+    sight = Sight(found=summarise_object(job(active=1)), pods=(summary(stuck),))
+    seen = judge(sight, NOW_MS + 10**10, Grace(schedule_s=0))
+    assert (seen.state, seen.again_ms) == (S.PENDING, None)
+
+
+def event(kind: str, uid: str, reason: str, message: str) -> EventSummary:
+    """Return an event as it is kept."""
+    about: Json = {"kind": kind, "name": "x", "uid": uid}
+    return summarise_event(
+        {"involvedObject": about, "reason": reason, "message": message, "firstTimestamp": STAMP}
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "expected", "grace_s"),
+    [
+        ('pods "x" is forbidden: exceeded quota: gpu, used: 8', Reason.QUOTA_EXCEEDED, 1800),
+        ("pods is forbidden: violates PodSecurity", Reason.CONTAINER_CONFIG, 300),
+        ("Internal error occurred", Reason.SUBMIT_FAILED, 300),
+    ],
+)
+def test_a_job_without_pods_is_explained_by_its_events(
+    message: str, expected: Reason, grace_s: int
+) -> None:
+    """Quota and the cluster's own rules show nowhere else."""
+    said = (event("Job", "j1", "FailedCreate", message),)
+    assert judged(job(), events=said, after_s=grace_s - 1).detail.startswith("FailedCreate")
+    over = judged(job(), events=said, after_s=grace_s)
+    assert (over.state, over.reason) == (S.FAILED, expected)
+
+
+def test_volumes_that_are_not_there_are_told_by_events() -> None:
+    """The pod only says that its container is being created."""
+    making = pod("Pending", waiting("ContainerCreating"))
+    said = (event("Pod", "p1", "FailedMount", 'secret "data" not found'),)
+    seen = judged(job(active=1), making, events=said, after_s=300)
+    assert (seen.reason, seen.hopeless) == (Reason.CONTAINER_CONFIG, True)
+    assert judged(job(active=1), making, events=(), after_s=300).state is S.PENDING
+
+
+TAKEN = [
+    "PreemptionByScheduler",
+    "DeletionByTaintManager",
+    "EvictionByEvictionAPI",
+    "DeletionByPodGC",
+    "TerminationByKubelet",
+]
+
+
+@pytest.mark.parametrize("reason", TAKEN)
+def test_a_preempted_job_is_preempted(reason: str) -> None:
+    """W-07: every reason counts, and the job's failure that follows does not hide it."""
+    leaving = pod("Running", RUNS, conditions=[disrupted(reason)])
+    still = judged(job(active=1), leaving)
+    assert still.state is S.RUNNING, "its job might replace it: only the job says when it is over"
+    assert reason in still.detail
+    gone = pod("Failed", ended(137), conditions=[disrupted(reason)])
+    over = judged(job(FAILED, failed=1), gone)
+    assert (over.state, over.reason) == (S.PREEMPTED, Reason.PREEMPTED)
+
+
+def test_a_condition_that_is_false_takes_nobody() -> None:
+    """W-07: the status of a condition counts, too."""
+    fine = pod("Failed", ended(1), conditions=[disrupted(TAKEN[0], "False")])
+    assert judged(job(FAILED), fine).reason is Reason.EXIT_CODE
+
+
+def test_a_job_remembers_the_preemption_of_a_pod_that_is_gone() -> None:
+    """W-07: our failure policy writes it into the Job; else an event of the pod tells."""
+    said = "Pod ml/x has condition DisruptionTarget matching FailJob rule at index 0"
+    over = judged(job(condition("Failed", "PodFailurePolicy", said)))
+    assert over.state is S.PREEMPTED
+    told = (event("Pod", "p1", "Preempted", "Preempted by pod y on node n1"),)
+    assert judged(job(FAILED), events=told).state is S.PREEMPTED
+    assert judged(job(FAILED), pod("Failed", ended(3)), events=told).reason is Reason.EXIT_CODE
+
+
+def test_evictions_tell_whose_fault_they_are() -> None:
+    """A node that runs out takes the pod away; a pod over its own limit failed."""
+    pressure = pod("Failed", reason="Evicted", message="The node was low on resource: memory.")
+    seen = judged(job(FAILED), pressure)
+    assert (seen.state, seen.reason) == (S.PREEMPTED, Reason.EVICTED)
+    limit = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
+    seen = judged(job(FAILED), pod("Failed", reason="Evicted", message=limit))
+    assert (seen.state, seen.reason) == (S.FAILED, Reason.OUT_OF_STORAGE)
+
+
+@pytest.mark.parametrize("reason", ["NodeLost", "NodeShutdown", "Terminated"])
+def test_a_lost_node_preempts(reason: str) -> None:
+    """The job did nothing wrong."""
+    assert judged(job(FAILED), pod("Failed", reason=reason)).state is S.PREEMPTED
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (ended(137, "OOMKilled"), Reason.OUT_OF_MEMORY, "limits.memory"),
+        (ended(3), Reason.EXIT_CODE, "code 3"),
+        (ended(127), Reason.COMMAND_NOT_FOUND, "not found"),
+        (ended(143), Reason.KILLED_BY_SIGNAL, "SIGTERM"),
+        (
+            ended(128, "StartError", message='exec: "x": executable file not found in $PATH'),
+            Reason.COMMAND_NOT_FOUND,
+            "executable file",
+        ),
+        (ended(128, "ContainerCannotRun", message="bad mount"), Reason.CONTAINER_CONFIG, "bad"),
+    ],
+)
+def test_the_main_containers_end_is_the_jobs(status: Json, reason: Reason, words: str) -> None:
+    """Exit code, memory, signal and a missing command each have a reason and the code."""
+    seen = judged(job(FAILED, failed=1), pod("Failed", status))
+    assert (seen.state, seen.reason) == (S.FAILED, reason)
+    assert seen.exit_code
+    assert words in seen.detail
+
+
+def test_the_main_container_is_the_one_that_the_pod_names() -> None:
+    """The API tells of containers in an order of its own; a sidecar's end does not explain ours."""
+    found = pod("Failed", ended(143, name="a-proxy"), ended(5, name="job"))
+    found["metadata"]["annotations"] = {MAIN: "job"}  # type: ignore[index, call-overload]
+    assert judged(job(FAILED), found).exit_code == 5
+    fetch = pod("Failed", ended(0), initContainerStatuses=[ended(1, name="init")])
+    assert judged(job(FAILED), fetch).detail.startswith("container init")
+
+
+def test_a_suspended_job_waits_and_frees_its_slot() -> None:
+    """Kueue holds it back, before its start or in the middle."""
+    for found in (job(condition("Suspended", "JobSuspended", "Job suspended")), job(suspend=True)):
+        seen = judged(found)
+        assert (seen.state, seen.suspended) == (S.PENDING, True)
+        assert seen.detail
+    resumed = job(condition("Suspended", "JobResumed", "Job resumed", "False"), active=1)
+    assert judged(resumed, pod("Running", RUNS)).suspended is False
+
+
+def test_pods_of_the_same_name_are_told_apart() -> None:
+    """W-12: another uid has its own trouble; labels say whose a pod is, so namespaces never mix."""
+    first = summarise_pod(pod("Pending", waiting("ErrImagePull")), NOW_MS)
+    other = pod("Pending", waiting("ErrImagePull"))
+    other["metadata"]["uid"] = "p2"  # type: ignore[index, call-overload]
+    second = summarise_pod(other, NOW_MS + 5, first)
+    assert second.trouble is not None
+    assert second.trouble.since_ms == NOW_MS + 5
+    assert (second.item, second.attempt, second.job) == ("i", "1", "ly-abc-a1")
+
+
+def test_an_order_of_pods_changes_nothing() -> None:
+    """What is said of a job follows from the set of its pods."""
+    pods = [
+        summary(pod("Failed", ended(1))),
+        summary(pod("Failed", ended(137), conditions=[disrupted(TAKEN[0])])),
+        summary(pod("Pending", waiting("ErrImagePull", "x"))),
+    ]
+    found = summarise_object(job(FAILED))
+    seen = {
+        judge(Sight(found=found, pods=order), NOW_MS, Grace())
+        for order in itertools.permutations(pods)
+    }
+    assert {one.state for one in seen} == {S.PREEMPTED}
+
+
+@pytest.mark.parametrize("odd", [{}, {"status": None}, {"status": {"conditions": [None, 3]}}])
+def test_odd_answers_are_no_news(odd: dict[str, Json]) -> None:
+    """What is empty or broken keeps the attempt where it is, and raises nothing."""
+    sight = Sight(found=summarise_object(odd), pods=(summarise_pod(odd, NOW_MS),))
+    assert judge(sight, NOW_MS, Grace()).state is S.PENDING
+
+
+def test_what_is_gone_is_lost() -> None:
+    """W-08: an object that vanished in a gap of the watch is an end, not silence."""
+    assert (GONE.state, GONE.reason) == (S.LOST, Reason.HANDLE_UNKNOWN)
