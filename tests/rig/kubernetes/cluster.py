@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import re
@@ -13,38 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.rig.kubernetes.defaults import defaulted
+from tests.rig.kubernetes.kinds import BUILT_IN, CRDS, EVENTS, JOBS, NAMESPACES, PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
-NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
-PODS: Final = Resource("", "v1", "pods", "Pod")
-JOBS: Final = Resource("batch", "v1", "jobs", "Job")
-SECRETS: Final = Resource("", "v1", "secrets", "Secret")
-EVENTS: Final = Resource("", "v1", "events", "Event")
-CRDS: Final = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "customresourcedefinitions",
-    "CustomResourceDefinition",
-    namespaced=False,
-)
-BUILT_IN: Final = (
-    NAMESPACES,
-    PODS,
-    JOBS,
-    SECRETS,
-    EVENTS,
-    CRDS,
-    Resource("", "v1", "configmaps", "ConfigMap"),
-    Resource("", "v1", "services", "Service"),
-    Resource("apps", "v1", "deployments", "Deployment"),
-    Resource(
-        "authorization.k8s.io",
-        "v1",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        namespaced=False,
-    ),
-)
 FOREGROUND: Final = "foregroundDeletion"
 _FIXED: Final = ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp")
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
@@ -313,45 +284,9 @@ class Cluster:
 
 
 def _grace(obj: Obj, options: Obj) -> int:
+    """Return the seconds that a deleted object has to end."""
+    if obj["kind"] != "Pod":
+        return 0
     given = options.get("gracePeriodSeconds")
-    return (
-        int(given if given is not None else obj["spec"].get("terminationGracePeriodSeconds", 30))
-        if obj["kind"] == "Pod"
-        else 0
-    )
-
-
-def defaulted(kind: Resource, obj: Obj) -> Obj:
-    """Return a new object with what an API server adds to it, or refuse it."""
-    meta, spec = obj["metadata"], dict(obj.get("spec") or {})
-    if kind is NAMESPACES:
-        return {**obj, "status": {"phase": "Active"}}
-    if kind is SECRETS:
-        texts = obj.pop("stringData", None) or {}
-        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
-        return {"type": "Opaque", **obj, "data": {**(obj.get("data") or {}), **data}}
-    if kind is PODS:
-        if not spec.get("containers"):
-            raise RefusedError(422, "Invalid", f'Pod "{meta["name"]}": spec.containers is required')
-        return {**obj, "spec": spec, "status": {"phase": "Pending"}}
-    if kind is JOBS:
-        return _job(obj, spec)
-    return obj
-
-
-def _job(obj: Obj, spec: Obj) -> Obj:
-    meta = obj["metadata"]
-    template = dict(spec.get("template") or {})
-    if (template.get("spec") or {}).get("restartPolicy") not in {"Never", "OnFailure"}:
-        message = f'Job.batch "{meta["name"]}" is invalid: spec.template.spec.restartPolicy: Required value'
-        raise RefusedError(422, "Invalid", message)
-    ours = {
-        "batch.kubernetes.io/controller-uid": meta["uid"],
-        "batch.kubernetes.io/job-name": meta["name"],
-        "controller-uid": meta["uid"],
-        "job-name": meta["name"],
-    }
-    known = template.get("metadata") or {}
-    template["metadata"] = {**known, "labels": {**(known.get("labels") or {}), **ours}}
-    defaults = {"parallelism": 1, "completions": 1, "backoffLimit": 6, "suspend": False}
-    return {**obj, "spec": {**defaults, **spec, "template": template}, "status": {}}
+    usual = obj["spec"].get("terminationGracePeriodSeconds", 30)
+    return int(usual if given is None else given)

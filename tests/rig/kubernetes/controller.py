@@ -7,7 +7,8 @@ import queue
 import threading
 from typing import Final
 
-from tests.rig.kubernetes.cluster import JOBS, PODS, Change, Cluster
+from tests.rig.kubernetes.cluster import Change, Cluster
+from tests.rig.kubernetes.kinds import JOBS, PODS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
 _OVER: Final = {"Succeeded", "Failed"}
@@ -37,7 +38,7 @@ class JobController:
         if kind is JOBS and change.type != "DELETED":
             self._work.put((meta["namespace"], meta["name"]))
         elif kind is PODS:
-            owner = next(iter(meta.get("ownerReferences") or ()), {})
+            owner: Obj = next(iter(meta.get("ownerReferences") or ()), {})
             if owner.get("kind") == "Job":
                 self._count(owner["uid"], change)
                 self._work.put((meta["namespace"], owner["name"]))

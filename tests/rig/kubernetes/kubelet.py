@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tests.rig.kubernetes.cluster import PODS, SECRETS, Change, Cluster
+from tests.rig.kubernetes.cluster import Change, Cluster
+from tests.rig.kubernetes.kinds import PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
 NO_NODE: Final = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
@@ -163,7 +164,7 @@ class Kubelet:
         spec = pod["spec"]
         scheduled = _condition("PodScheduled", "True", "", "")
         self._say(pod["metadata"], startTime=now(), conditions=[scheduled])
-        code = 0
+        code: int | None = 0
         for one in spec.get("initContainers") or ():
             code = code or self._container(run, pod, [one])
         code = code or self._container(run, pod, spec["containers"])

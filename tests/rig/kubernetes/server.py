@@ -2,63 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import re
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.rig.kubernetes.cluster import JOBS, PODS, Cluster
+from tests.rig.kubernetes.cluster import Cluster
+from tests.rig.kubernetes.kinds import PODS
 from tests.rig.kubernetes.kubelet import Kubelet
-from tests.rig.kubernetes.objects import (
-    Obj,
-    RefusedError,
-    Resource,
-    field_selects,
-    merged,
-    now,
-    selects,
-)
+from tests.rig.kubernetes.objects import Obj, RefusedError, merged
+from tests.rig.kubernetes.watching import Wanted, changes_of, page_of
 
 _PATH: Final = re.compile(r"/(?:api/(v1)|apis/([^/]+)/([^/]+))(?:/(.*))?")
 _VERBS: Final = ("create", "delete", "get", "list", "patch", "update", "watch")
-_BOOKMARK_S: Final = 1.0
-_CLUSTER_WIDE: Final = {"namespaces", "customresourcedefinitions", "selfsubjectaccessreviews"}
-
-
-@dataclass
-class Wanted:
-    """What a request is about."""
-
-    method: str
-    query: dict[str, str]
-    body: Obj
-    kind: Resource
-    space: str = ""
-    name: str = ""
-    part: str = ""
-
-    @property
-    def verb(self) -> str:
-        """What it asks for, in the words that rights are written in."""
-        if self.method == "GET":
-            watches = self.query.get("watch") in {"1", "true"}
-            return "get" if self.name else "watch" if watches else "list"
-        return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(self.method, "delete")
-
-    def picks(self, obj: Obj) -> bool:
-        """Tell whether the request's selectors pick *obj*."""
-        labels = obj["metadata"].get("labels") or {}
-        return selects(self.query.get("labelSelector", ""), labels) and field_selects(
-            self.query.get("fieldSelector", ""), obj
-        )
 
 
 @dataclass
@@ -99,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             headers = {"Retry-After": str(e.retry_after_s)} if e.retry_after_s else {}
             self._answer(e.code, json.dumps(e.body), headers=headers)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _go
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _go  # noqa: N815 - the names that are called
 
     def _answer(
         self,
@@ -141,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         if kind is None:
             self._answer(404, "404 page not found\n", "text/plain")
             return
-        name, part = (words[1:] + ["", ""])[:2]
+        name, part = [*words[1:], "", ""][:2]
         self._serve(Wanted(self.command, query, body, kind, space, name, part))
 
     def _serve(self, wanted: Wanted) -> None:
@@ -165,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
         elif wanted.verb == "watch":
             self._watch(wanted)
         elif wanted.verb == "list":
-            self._answer(200, _page(served.cluster, wanted))
+            self._answer(200, page_of(served.cluster, wanted))
         else:
             code = 201 if wanted.verb == "create" else 200
             self._answer(code, json.dumps(self._one(wanted)))
@@ -207,7 +169,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for text in _changes(self.served.cluster, wanted):
+        for text in changes_of(self.served.cluster, wanted):
             self._chunk(text.encode())
         self._chunk(b"")
 
@@ -249,79 +211,6 @@ def _resources(cluster: Cluster, group: str, version: str) -> Obj:
     }
 
 
-def _page(cluster: Cluster, wanted: Wanted) -> str:
-    """Return a page of a list; the token of the next one dies when the past is forgotten."""
-    query = wanted.query
-    with cluster.changed:
-        version, after = cluster.version, ["", ""]
-        if token := query.get("continue"):
-            version, *after = json.loads(base64.urlsafe_b64decode(token))
-            if version < cluster.oldest:
-                raise RefusedError(410, "Expired", "the continue token is too old")
-        found = [o for o in cluster.all(wanted.kind, wanted.space) if wanted.picks(o)]
-    rest = [o for o in found if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > after]
-    most = int(query.get("limit") or 0) or len(rest)
-    page = rest[:most]
-    meta: Obj = {"resourceVersion": str(version)}
-    if len(rest) > most:
-        last = page[-1]["metadata"]
-        token = json.dumps([version, last.get("namespace", ""), last["name"]])
-        meta["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
-        meta["remainingItemCount"] = len(rest) - most
-    kind = f"{wanted.kind.kind}List"
-    return json.dumps(
-        {"kind": kind, "apiVersion": wanted.kind.api, "metadata": meta, "items": page}
-    )
-
-
-def _event(word: str, text: str) -> str:
-    return f'{{"type": "{word}", "object": {text}}}\n'
-
-
-def _changes(cluster: Cluster, wanted: Wanted) -> Iterator[str]:
-    """Yield what happens, as a watch tells it, until its time is over or it is cut."""
-    query, kind = wanted.query, wanted.kind
-    until = time.monotonic() + float(query.get("timeoutSeconds") or 1800)
-    given = query.get("resourceVersion") or "0"
-    with cluster.changed:
-        cuts = cluster.cuts
-        at = cluster.version if given == "0" else int(given)
-        if given != "0" and at < cluster.oldest:
-            message = f"too old resource version: {at} ({cluster.oldest})"
-            yield _event("ERROR", json.dumps(RefusedError(410, "Expired", message).body))
-            return
-        here = cluster.all(kind, wanted.space) if given == "0" else []
-    for obj in filter(wanted.picks, here):
-        yield _event("ADDED", json.dumps(obj))
-    marks = query.get("allowWatchBookmarks") == "true"
-    told = time.monotonic()
-    while cluster.cuts == cuts:
-        with cluster.changed:
-            new = cluster.since(kind, at)
-            if not new:
-                if time.monotonic() >= until:
-                    return
-                cluster.changed.wait(min(until - time.monotonic(), _BOOKMARK_S / 4))
-                new = cluster.since(kind, at)
-            at = new[-1].version if new else at
-            version = cluster.version
-        for change in new:
-            if wanted.space in {"", change.obj["metadata"].get("namespace", "")}:
-                was = change.before is not None and wanted.picks(change.before)
-                if is_now := wanted.picks(change.obj):
-                    word = change.type if was or change.type == "DELETED" else "ADDED"
-                elif was:
-                    word = "DELETED"
-                if was or is_now:
-                    yield _event(word, change.text)
-        if marks and not new and time.monotonic() - told > _BOOKMARK_S:
-            told, at = time.monotonic(), version
-            meta = {"metadata": {"resourceVersion": str(version)}}
-            yield _event(
-                "BOOKMARK", json.dumps({"kind": kind.kind, "apiVersion": kind.api, **meta})
-            )
-
-
 @contextlib.contextmanager
 def serving(served: Served) -> Iterator[Served]:
     """Answer at a port of the system's choice until the context ends."""
@@ -337,6 +226,3 @@ def serving(served: Served) -> Iterator[Served]:
         served.cluster.cut()
         server.shutdown()
         server.server_close()
-
-
-__all__ = ["JOBS", "Any", "Served", "now", "serving"]

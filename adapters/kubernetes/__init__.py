@@ -1,0 +1,1 @@
+"""Jobs and custom objects of Kubernetes clusters (`docs/targets/kubernetes.md`)."""

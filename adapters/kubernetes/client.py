@@ -1,0 +1,287 @@
+"""A cluster's API through the `kubernetes` SDK; only run hosts import this module.
+
+The SDK reads kubeconfigs, finds credentials (files, in-cluster, exec) and makes connections. What
+goes over them is plain JSON: the SDK's models cost more memory than the objects, and refuse those
+that a newer cluster or a custom resource brings.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import kubernetes.client
+import kubernetes.config
+import urllib3
+
+from launchyard.adapters.kubernetes.errors import UNAUTHORIZED, KubernetesError, refusal
+from launchyard.adapters.kubernetes.paths import Address
+
+LIMIT_S: Final = 12.0
+"""How long one call may take, its repetitions included; the port promises 15 s."""
+
+PAGE: Final = 500
+_CONNECT_S: Final = 4.0
+_TRY_S: Final = 6.0
+_SILENCE_S: Final = 100.0
+_FIRST_WAIT_S: Final = 0.1
+_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_CHUNK_B: Final = 1 << 16
+_IN_CLUSTER: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+
+
+class Stream:
+    """An answer that comes piece by piece, and may be ended from any thread."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the pieces as they come.
+
+        Raises:
+            KubernetesError: the connection broke, or was silent for too long.
+        """
+        with _connection_errors("the stream broke"):
+            yield from self._response.stream(_CHUNK_B, decode_content=False)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines as they come."""
+        rest = b""
+        for chunk in self.chunks():
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def cut(self) -> None:
+        """Have it end now; from any thread."""
+        with suppress(Exception):
+            sock = self._response.connection.sock
+            if sock is not None:
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def release(self) -> None:
+        """Give the connection back, in the thread that reads it."""
+        with suppress(Exception):
+            self._response.close()
+            self._response.release_conn()
+
+
+class Cluster:
+    """One cluster's API; its methods may be called from any thread."""
+
+    def __init__(self, address: Address, connections: int = 96) -> None:
+        self._address, self._connections = address, connections
+        self._lock = threading.Lock()
+        self._loaded_s = float("-inf")
+        self._sdk: Any = None
+        self._plurals: dict[tuple[str, str, str], str] = {}
+        self.namespace = _own_namespace(address)
+        self._load()
+
+    def identity(self) -> str:
+        """Return the id of the cluster: that of its `kube-system` namespace."""
+        found = self.call("GET", "/api/v1/namespaces/kube-system")
+        return str(found["metadata"]["uid"])
+
+    def plural(self, api: str, kind: str) -> str:
+        """Return the name that a kind has in paths, as the cluster's discovery tells it.
+
+        Raises:
+            KubernetesError: the cluster has no such kind.
+        """
+        group, _, version = api.rpartition("/")
+        key = (group, version, kind)
+        if key not in self._plurals:
+            path = f"/apis/{api}" if group else f"/api/{version}"
+            try:
+                found = self.call("GET", path)
+            except KubernetesError as e:
+                if e.status != 404:  # noqa: PLR2004 - HTTP's
+                    raise
+                found = {}
+            for one in found.get("resources") or ():
+                if "/" not in one["name"]:
+                    self._plurals[group, version, one["kind"]] = one["name"]
+        if key not in self._plurals:
+            message = f"the cluster has no kind `{kind}` of {api}: install its controller"
+            raise KubernetesError(message, status=404)
+        return self._plurals[key]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        until: float = float("inf"),
+    ) -> dict[str, Any]:
+        """Make a request, again where that may help; return the object that it gives.
+
+        Each request of ours may be repeated: names are chosen by us, and what is there already is
+        looked at. Nothing is sent after *until*, of CLOCK_BOOTTIME.
+
+        Raises:
+            KubernetesError: it was refused, or the cluster does not answer.
+        """
+        stop, wait_s, renewed = time.monotonic() + LIMIT_S, _FIRST_WAIT_S, False
+        while True:
+            try:
+                return self._once(method, path, body, query)
+            except KubernetesError as e:
+                if e.status == UNAUTHORIZED and not renewed:
+                    renewed = True
+                    self._load()
+                    continue
+                wait_s = max(e.retry_after_s, wait_s * random.uniform(0.7, 1.3))  # noqa: S311
+                late = time.monotonic() + wait_s > stop
+                past = time.clock_gettime(time.CLOCK_BOOTTIME) + wait_s >= until
+                if late or past or (e.status and e.status not in _AGAIN):
+                    raise
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 2, LIMIT_S / 4)
+
+    def pages(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield a list page by page."""
+        more: dict[str, str] = {}
+        while True:
+            page = self.call("GET", path, query={**query, "limit": str(PAGE), **more})
+            yield page
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return
+            more = {"continue": token}
+
+    def stream(self, path: str, query: Mapping[str, str]) -> Stream:
+        """Begin an answer without an end; it breaks when it is silent for too long.
+
+        Raises:
+            KubernetesError: it was refused, or the cluster does not answer.
+        """
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=_SILENCE_S)
+        response = self._send("GET", path, None, query, timeout=timeout, preload_content=False)
+        if response.status >= 400:  # noqa: PLR2004 - HTTP's
+            with _connection_errors("the cluster cannot be heard"):
+                data = response.read()
+            response.release_conn()
+            raise refusal("GET", path, response.status, response.headers, data)
+        return Stream(response)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._sdk.rest_client.pool_manager.clear()
+
+    def _once(
+        self, method: str, path: str, body: Any, query: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=_TRY_S)
+        response = self._send(method, path, body, query or {}, timeout=timeout)
+        if response.status >= 400:  # noqa: PLR2004 - HTTP's
+            raise refusal(method, path, response.status, response.headers, response.data)
+        try:
+            found = json.loads(response.data)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise KubernetesError("what answers is no Kubernetes cluster")
+        return found
+
+    def _send(
+        self, method: str, path: str, body: Any, query: Mapping[str, str], **more: Any
+    ) -> Any:
+        with self._lock:
+            sdk = self._sdk
+        headers = {"Accept": "application/json"}
+        with _connection_errors("the agent's credentials for the cluster cannot be had"):
+            for auth in sdk.configuration.auth_settings().values():
+                headers[auth["key"]] = auth["value"]
+        if body is not None:
+            patch = "application/merge-patch+json"
+            headers["Content-Type"] = patch if method == "PATCH" else "application/json"
+        url = f"{sdk.configuration.host}{path}"
+        with _connection_errors("the cluster does not answer"):
+            return sdk.rest_client.pool_manager.request(
+                method,
+                f"{url}?{urlencode(query)}" if query else url,
+                body=None if body is None else json.dumps(body),
+                headers=headers,
+                retries=False,
+                **more,
+            )
+
+    def _load(self) -> None:
+        """Read the configuration, and with it credentials that have changed."""
+        with self._lock:
+            if time.monotonic() - self._loaded_s < 1.0:
+                return
+            configuration = kubernetes.client.Configuration()
+            configuration.connection_pool_maxsize = self._connections
+            _configure(configuration, self._address)
+            old, self._sdk = self._sdk, kubernetes.client.ApiClient(configuration)
+            self._loaded_s = time.monotonic()
+        if old is not None:
+            old.rest_client.pool_manager.clear()
+
+
+def _configure(configuration: Any, address: Address) -> None:
+    with _connection_errors("the cluster's configuration cannot be used"):
+        if not address.kubeconfig and not address.context and _is_inside():
+            kubernetes.config.load_incluster_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
+            return
+        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=address.kubeconfig or None,
+            context=address.context or None,
+            client_configuration=configuration,
+            persist_config=False,
+        )
+
+
+def _is_inside() -> bool:
+    """Tell whether this process runs in a pod and has no kubeconfig that comes first."""
+    default = kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION
+    files = [Path(name).expanduser() for name in str(default).split(":") if name]
+    return Path(_IN_CLUSTER).exists() and not any(file.exists() for file in files)
+
+
+def _own_namespace(address: Address) -> str:
+    """Return the namespace of the context, or of the pod that this is."""
+    with _connection_errors("the cluster's configuration cannot be used"):
+        if not address.kubeconfig and not address.context and _is_inside():
+            return (Path(_IN_CLUSTER).parent / "namespace").read_text().strip()
+        contexts, active = kubernetes.config.list_kube_config_contexts(  # type: ignore[no-untyped-call]
+            address.kubeconfig or None
+        )
+    for one in contexts:
+        if one["name"] == (address.context or (active or {}).get("name")):
+            return str((one.get("context") or {}).get("namespace") or "default")
+    known = ", ".join(str(one["name"]) for one in contexts)
+    raise KubernetesError(f"there is no context `{address.context}`; there are: {known}")
+
+
+@contextmanager
+def _connection_errors(what: str) -> Iterator[None]:
+    """Turn errors of the SDK and of connections into ours."""
+    try:
+        yield
+    except (urllib3.exceptions.HTTPError, OSError) as e:
+        raise KubernetesError(f"{what}: {_words(e)}") from None
+    except kubernetes.config.ConfigException as e:
+        raise KubernetesError(f"{what}: {e}") from None
+
+
+def _words(error: BaseException) -> str:
+    """Return what went wrong without the SDK's names of objects."""
+    reason = getattr(error, "reason", None)
+    return str(reason if isinstance(reason, BaseException) else error).rpartition(">: ")[2]

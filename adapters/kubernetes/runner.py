@@ -1,0 +1,139 @@
+"""The kubernetes target's runner: attempts as Jobs, or as custom objects, of clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.logs import Logs
+from launchyard.adapters.kubernetes.notes import Notes, wished
+from launchyard.adapters.kubernetes.places import KubernetesConfig, Places
+from launchyard.adapters.kubernetes.standing import OVER, Standing
+from launchyard.adapters.kubernetes.submitting import Submitting
+from launchyard.adapters.kubernetes.watch import KubernetesWatch
+from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
+from launchyard.domain.reason import Reason
+from launchyard.ports.runner import (
+    Handle,
+    Launch,
+    LogSlice,
+    Observation,
+    Owned,
+    RunnerError,
+    Watch,
+)
+
+
+class KubernetesRunner:
+    """A `Runner` whose compute is a cluster; its methods may be called from any thread.
+
+    Nothing is kept here that another process would need: whose a job is, its labels say; why it
+    was ended, a config map beside it. What this process has not yet seen is answered from what it
+    keeps up with, so that taking up ten thousand jobs costs a list and no request for each.
+    """
+
+    def __init__(self, config: KubernetesConfig) -> None:
+        self._places = places = Places(config)
+        self._notes = Notes(places)
+        self._standing = Standing(places, self._notes, config.rows)
+        self._submitting = Submitting(places)
+        self._logs = Logs(places, self._standing)
+        self._met: set[str] = set()
+
+    def scope(self) -> str:
+        return self._places.scope
+
+    def submit(self, launch: Launch) -> Handle:
+        handle = self._submitting.submit(launch)
+        self._met.add(handle.uid)
+        return handle
+
+    def find(self, owner: Owner, name: str) -> Handle | None:
+        for place in self._places.known:
+            handle = self._submitting.find(owner, place, name)
+            if handle is not None:
+                return handle
+        return None
+
+    def observe(self, handle: Handle) -> Observation:
+        met = handle.uid in self._met
+        self._met.add(handle.uid)
+        look = None if met else self._standing.kept(handle)
+        return (look or self._standing.asked(handle)).seen
+
+    def cancel(self, handle: Handle, grace_s: float, reason: Reason) -> None:
+        entry = self._standing.fetch(handle)
+        if entry is not None and entry.found.phase not in OVER:
+            self._standing.end(handle, wished(reason), entry.labels, grace_s)
+
+    def watch(self) -> Watch:
+        return KubernetesWatch(self._places, self._standing)
+
+    def log_sources(self, handle: Handle) -> Sequence[str]:
+        return self._logs.sources(handle)
+
+    def read_log(self, handle: Handle, source: str, start: int, most_b: int) -> LogSlice:
+        return self._logs.read(handle, source, start, most_b)
+
+    def outputs(self, handle: Handle) -> Sequence[str]:  # noqa: ARG002 - none has any
+        return ()
+
+    def output_root(self, handle: Handle) -> str:  # noqa: ARG002 - none has any
+        return ""
+
+    def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
+        words = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
+        query = {"labelSelector": ",".join(words)}
+        found: dict[Handle, Owned] = {}
+        for place in self._places.known:
+            cluster = self._places.cluster(place.address)
+            for page in cluster.pages(place.kind.path(place.namespace), query):
+                for one in page.get("items") or ():
+                    meta = one["metadata"]
+                    handle = self._places.handle(place, str(meta["name"]), str(meta["uid"]))
+                    found[handle] = _owned(handle, meta.get("labels") or {}, installation, agent)
+        for handle, labels in self._notes.listed(installation, agent):
+            found.setdefault(handle, _owned(handle, labels, installation, agent))
+        return tuple(found.values())
+
+    def remove(self, handle: Handle) -> None:
+        spot = self._places.spot(handle)
+        entry = self._places.view(spot.place).entry(spot.uid, handle.name)
+        if entry is None or entry.found.phase not in OVER:
+            entry = self._standing.fetch(handle)
+        if entry is not None and entry.found.phase not in OVER and not entry.found.deleting:
+            message = f"{handle.name} still runs; cancel it, and remove it after its end"
+            raise RunnerError(message, reason=Reason.AGENT_ERROR)
+        if entry is not None:
+            self._delete(handle)
+        if entry is None or self._notes.has(handle):
+            self._notes.remove(handle)
+        self._logs.forget(handle)
+        self._met.discard(handle.uid)
+
+    def close(self) -> None:
+        """Hear nothing more, and give connections back."""
+        self._logs.close()
+        self._places.close()
+
+    def _delete(self, handle: Handle) -> None:
+        spot = self._places.spot(handle)
+        path = spot.place.kind.path(spot.place.namespace, handle.name)
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": spot.uid}}
+        try:
+            self._places.cluster(spot.place.address).call("DELETE", path, options)
+        except KubernetesError as e:
+            if e.status != NOT_FOUND:
+                raise
+
+
+def _owned(handle: Handle, labels: dict[str, str] | object, installation: str, agent: str) -> Owned:
+    said = labels if isinstance(labels, dict) else {}
+    attempt = str(said.get(ATTEMPT, ""))
+    owner = Owner(
+        installation=installation,
+        item=str(said.get(ITEM, "")),
+        attempt=int(attempt) if attempt.isdigit() else 0,
+        agent=agent,
+    )
+    return Owned(handle=handle, owner=owner)

@@ -1,0 +1,149 @@
+"""How a job stands: from what is kept of it, or asked of the cluster anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.notes import Note, Notes
+from launchyard.adapters.kubernetes.paths import POD_KIND, Spot
+from launchyard.adapters.kubernetes.places import Places
+from launchyard.adapters.kubernetes.view import Entry, View, entry_of
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.naming import ATTEMPT, ITEM
+from launchyard.domain.targets.kubernetes_kinds import KindRow, Phase
+from launchyard.domain.targets.kubernetes_pods import PodSummary, Step, summarise_pod
+from launchyard.domain.targets.kubernetes_status import GONE, Observed, Sight, judge
+from launchyard.ports.runner import Handle, Observation
+
+S: Final = AttemptState
+OVER: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})
+_SYNC_S: Final = 2.0
+_LEAVING: Final = "it is being ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a job stands, and when to look again even if nothing is heard of it."""
+
+    seen: Observation
+    again_ms: int | None = None
+
+
+class Standing:
+    """Judges jobs; thread-safe. A job that never will start is ended here."""
+
+    def __init__(self, places: Places, notes: Notes, rows: tuple[KindRow, ...]) -> None:
+        self._places, self._notes, self._rows = places, notes, rows
+
+    def kept(self, handle: Handle) -> Look | None:
+        """Return how a job stands by what is kept of it; None when that is not enough.
+
+        Raises:
+            KubernetesError: the cluster was not heard yet.
+        """
+        spot = self._places.spot(handle)
+        view = self._places.view(spot.place)
+        if not view.wait(_SYNC_S):
+            raise view.error or KubernetesError("the cluster's jobs are not listed yet")
+        entry = view.entry(spot.uid, handle.name)
+        if entry is None:
+            return None
+        sight = view.sight(entry)
+        if entry.found.phase is Phase.FAILED and not any(map(_explains, sight.pods)):
+            return None
+        return self._judged(handle, view, entry, sight)
+
+    def asked(self, handle: Handle) -> Look:
+        """Return how a job stands by asking the cluster."""
+        spot = self._places.spot(handle)
+        entry = self.fetch(handle)
+        if entry is None:
+            note = self._notes.read(handle)
+            return Look(note.observation() if note else _observation(GONE))
+        view = self._places.view(spot.place)
+        sight = view.sight(entry)
+        if entry.found.phase is not Phase.SUCCEEDED:
+            sight = replace(sight, pods=self._pods(spot, entry, sight))
+        return self._judged(handle, view, entry, sight)
+
+    def fetch(self, handle: Handle) -> Entry | None:
+        """Ask for a job alone; None when it is gone."""
+        spot = self._places.spot(handle)
+        path = spot.place.kind.path(spot.place.namespace, handle.name)
+        try:
+            found = self._places.cluster(spot.place.address).call("GET", path)
+        except KubernetesError as e:
+            if e.status != NOT_FOUND:
+                raise
+            return None
+        entry = entry_of(found, self._rows)
+        return entry if entry.found.uid == spot.uid else None
+
+    def end(self, handle: Handle, note: Note, labels: Mapping[str, str], grace_s: float) -> None:
+        """Delete a job and its pods, leaving *note*; it is over when nothing of it is left."""
+        spot = self._places.spot(handle)
+        place, cluster = spot.place, self._places.cluster(spot.place.address)
+        self._notes.put(handle, note, labels)
+        options: dict[str, Any] = {
+            # Foreground: the job stays to be seen until the last of its pods is gone.
+            "propagationPolicy": "Foreground",
+            "preconditions": {"uid": spot.uid},
+        }
+        try:
+            cluster.call("DELETE", place.kind.path(place.namespace, handle.name), options)
+        except KubernetesError as e:
+            if e.status != NOT_FOUND:
+                raise
+        query = {"labelSelector": _selector(labels)}
+        body = {"gracePeriodSeconds": max(int(grace_s), 0)}
+        cluster.call("DELETE", POD_KIND.path(place.namespace), body, query=query)
+
+    def _pods(self, spot: Spot, entry: Entry, known: Sight) -> tuple[PodSummary, ...]:
+        """Return a job's pods as they are now, and those that were."""
+        pods = {pod.uid: pod for pod in known.pods}
+        now_ms = time.time_ns() // 1_000_000
+        query = {"labelSelector": _selector(entry.labels)}
+        cluster = self._places.cluster(spot.place.address)
+        for page in cluster.pages(POD_KIND.path(spot.place.namespace), query):
+            for pod in page.get("items") or ():
+                uid = str(pod["metadata"]["uid"])
+                pods[uid] = summarise_pod(pod, now_ms, pods.get(uid))
+        return tuple(pods.values())
+
+    def _judged(self, handle: Handle, view: View, entry: Entry, sight: Sight) -> Look:
+        if entry.found.deleting and self._notes.read(handle) is not None:
+            runs = any(pod.phase == "Running" for pod in sight.pods)
+            return Look(Observation(state=S.RUNNING if runs else S.PENDING, detail=_LEAVING))
+        seen = judge(sight, time.time_ns() // 1_000_000, entry.grace)
+        if seen.state is S.PENDING and not seen.detail and not seen.suspended:
+            view.hear_events()
+        if seen.hopeless and seen.reason is not None:
+            note = Note(state=seen.state, reason=seen.reason, detail=seen.detail, at_ms=seen.at_ms)
+            self.end(handle, note, entry.labels, 0.0)
+            return Look(Observation(state=S.PENDING, detail=_LEAVING))
+        return Look(_observation(seen), seen.again_ms)
+
+
+def _explains(pod: PodSummary) -> bool:
+    """Tell whether a pod says why its job failed."""
+    ended = any(c.step is Step.ENDED and c.exit_code for c in pod.containers)
+    return ended or bool(pod.disruption or pod.reason) or pod.phase == "Failed"
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={labels.get(key, '')}" for key in (ITEM, ATTEMPT))
+
+
+def _observation(seen: Observed) -> Observation:
+    return Observation(
+        state=seen.state,
+        reason=seen.reason,
+        detail=seen.detail,
+        exit_code=seen.exit_code,
+        suspended=seen.suspended,
+        at_ms=seen.at_ms,
+    )

@@ -1,0 +1,44 @@
+"""What an API server adds to new objects, and which it refuses."""
+
+from __future__ import annotations
+
+import base64
+
+from tests.rig.kubernetes.kinds import JOBS, NAMESPACES, PODS, SECRETS
+from tests.rig.kubernetes.objects import Obj, RefusedError, Resource
+
+
+def defaulted(kind: Resource, obj: Obj) -> Obj:
+    """Return a new object with what an API server adds to it, or refuse it."""
+    meta, spec = obj["metadata"], dict(obj.get("spec") or {})
+    if kind is NAMESPACES:
+        return {**obj, "status": {"phase": "Active"}}
+    if kind is SECRETS:
+        texts = obj.pop("stringData", None) or {}
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        return {"type": "Opaque", **obj, "data": {**(obj.get("data") or {}), **data}}
+    if kind is PODS:
+        if not spec.get("containers"):
+            raise RefusedError(422, "Invalid", f'Pod "{meta["name"]}": spec.containers is required')
+        return {**obj, "spec": spec, "status": {"phase": "Pending"}}
+    if kind is JOBS:
+        return _job(obj, spec)
+    return obj
+
+
+def _job(obj: Obj, spec: Obj) -> Obj:
+    meta = obj["metadata"]
+    template = dict(spec.get("template") or {})
+    if (template.get("spec") or {}).get("restartPolicy") not in {"Never", "OnFailure"}:
+        message = f'Job.batch "{meta["name"]}" is invalid: it needs a restartPolicy'
+        raise RefusedError(422, "Invalid", message)
+    ours = {
+        "batch.kubernetes.io/controller-uid": meta["uid"],
+        "batch.kubernetes.io/job-name": meta["name"],
+        "controller-uid": meta["uid"],
+        "job-name": meta["name"],
+    }
+    known = template.get("metadata") or {}
+    template["metadata"] = {**known, "labels": {**(known.get("labels") or {}), **ours}}
+    defaults = {"parallelism": 1, "completions": 1, "backoffLimit": 6, "suspend": False}
+    return {**obj, "spec": {**defaults, **spec, "template": template}, "status": {}}

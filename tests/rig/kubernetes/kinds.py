@@ -1,0 +1,38 @@
+"""The kinds of objects that the stand-in serves from the beginning."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.rig.kubernetes.objects import Resource
+
+NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+PODS: Final = Resource("", "v1", "pods", "Pod")
+JOBS: Final = Resource("batch", "v1", "jobs", "Job")
+SECRETS: Final = Resource("", "v1", "secrets", "Secret")
+EVENTS: Final = Resource("", "v1", "events", "Event")
+CRDS: Final = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+BUILT_IN: Final = (
+    NAMESPACES,
+    PODS,
+    JOBS,
+    SECRETS,
+    EVENTS,
+    CRDS,
+    Resource("", "v1", "configmaps", "ConfigMap"),
+    Resource("", "v1", "services", "Service"),
+    Resource("apps", "v1", "deployments", "Deployment"),
+    Resource(
+        "authorization.k8s.io",
+        "v1",
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        namespaced=False,
+    ),
+)
