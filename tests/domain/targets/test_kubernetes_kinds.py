@@ -62,7 +62,7 @@ def custom(kind: tuple[str, str], **status: Json) -> dict[str, Json]:
 def test_real_shapes_are_understood(
     kind: tuple[str, str], status: dict[str, Json], expected: Phase | None
 ) -> None:
-    """W-13: JobSet's list, TrainJob's Complete, both of Ray's words, Volcano's phases, Suspended."""
+    """W-13: JobSet's list, TrainJob's Complete, both of Ray's words, Volcano's, Suspended."""
     assert summarise_object(custom(kind, **status)).phase is expected
 
 

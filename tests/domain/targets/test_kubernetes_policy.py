@@ -155,7 +155,7 @@ def test_the_agent_refuses_too_and_tells_everything_at_once() -> None:
 
 
 def test_the_server_judges_a_launch_by_its_queue() -> None:
-    """A submitter hears of it at once, with path and rule; macros of the queue are no difference."""
+    """A submitter hears of it at once, with path and rule; a queue's macros are no difference."""
     own = job_of([{"image": "a", "resources": {}}], serviceAccountName="${author}")
     queue = QueueRules(resource="kubernetes", config=own, target=known_targets()["kubernetes"])
     launch: dict[str, Json] = {"docker": {"docker_image": "a:1"}}

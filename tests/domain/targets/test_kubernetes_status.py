@@ -40,7 +40,7 @@ def disrupted(reason: str, status: str = "True") -> Json:
 
 @pytest.mark.parametrize("succeeded", [0, 1, 7])
 def test_counters_tell_nothing(succeeded: int) -> None:
-    """W-03: one finished pod of several is no end; the condition is, whatever the counter jumps to."""
+    """W-03: one finished pod of several is no end; the condition is, whatever a counter says."""
     counting = job(succeeded=succeeded, active=3, failed=0)
     assert judged(counting, pod("Running", RUNS)).state is S.RUNNING
     done = job(condition("SuccessCriteriaMet"), condition("Complete"), succeeded=succeeded)
@@ -77,7 +77,11 @@ def test_a_container_that_is_being_made_does_not_run() -> None:
     ("reason", "message", "expected"),
     [
         ("ErrImagePull", "reg/x:1: not found", Reason.SOURCE_NOT_FOUND),
-        ("ImagePullBackOff", "pull access denied, repository does not exist", Reason.SOURCE_REFUSED),
+        (
+            "ImagePullBackOff",
+            "pull access denied, repository does not exist",
+            Reason.SOURCE_REFUSED,
+        ),
         ("ErrImagePull", "dial tcp: i/o timeout", Reason.SOURCE_UNREACHABLE),
         ("ErrImageNeverPull", "", Reason.SOURCE_NOT_FOUND),
         ("CreateContainerConfigError", 'secret "x" not found', Reason.CONTAINER_CONFIG),
