@@ -31,7 +31,7 @@ from launchyard.actors.messages import (
 )
 from launchyard.actors.role import Crew, Role
 from launchyard.domain.reason import Reason
-from launchyard.domain.spec import ArchiveSource, GitSource, NoSource, Source
+from launchyard.domain.spec import ArchiveSource, GitSource, JobSource, NoSource, Source
 from launchyard.ports import events, families
 from launchyard.ports.builder import Builder, BuildError, Built
 from launchyard.ports.clock import Clock
@@ -41,6 +41,7 @@ from launchyard.ports.source import (
     ArchiveRequest,
     Fetched,
     GitRequest,
+    JobRequest,
     SourceError,
     SourceFetcher,
 )
@@ -238,6 +239,8 @@ class BuildWorker(Role[Build]):
                 return "git", GitRequest(url=url, ref=ref, subdir=subdir)
             case ArchiveSource(sha256):
                 return "archive", ArchiveRequest(sha256=sha256, open=lambda: _opened(files, sha256))
+            case JobSource(name):
+                return "wandb-job", JobRequest(name=name)
             case _:
                 raise SourceError(
                     f"this agent cannot fetch {type(source).__name__} sources",

@@ -13,6 +13,7 @@ from launchyard.plugins import (
     builtin_local,
     builtin_sources,
     builtin_wandb,
+    builtin_wandb_sources,
 )
 
 MODULES: Final[Mapping[str, ModuleType]] = {
@@ -22,5 +23,6 @@ MODULES: Final[Mapping[str, ModuleType]] = {
     "docker": builtin_docker,
     "client": builtin_client,
     "wandb": builtin_wandb,
+    "wandb-jobs": builtin_wandb_sources,
 }
 """The built-in plugins by the names under which they can be denied."""

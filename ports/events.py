@@ -260,6 +260,12 @@ JOURNAL_ASIDE: Final = Event(
 BUILDER_UNUSABLE: Final = Event(
     "builder_unusable", _W, "{error}", "A builder or a source fails until this is mended."
 )
+JOB_UNREAD: Final = Event(
+    "job_unread",
+    _W,
+    "the job of item {item} cannot be read: {error}",
+    "The item fails; or, where another try may help, returns to its queue of the W&B server.",
+)
 PLUGIN_FAULT: Final = Event(
     "plugin_fault", _W, "plugin {plugin}: {error}", "See `launchyard plugins`."
 )

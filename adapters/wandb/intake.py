@@ -13,6 +13,7 @@ from typing import Any, Final
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.graphql import Reply
+from launchyard.adapters.wandb.job_intake import JobIntake
 from launchyard.adapters.wandb.line import Line, field_of, now_ms
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest, Refusal
 from launchyard.domain.wandb_items import read_launch
@@ -35,6 +36,7 @@ class Intake:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._jobs = JobIntake(line)
         self._changed = threading.Condition()
         self._popping = threading.Lock()
         self._current = ""
@@ -146,7 +148,7 @@ class Intake:
         popped = self._popped(asked, reply)
         pace = after_pop(self._pace, time.monotonic(), asked, [item.queue for item in popped])
         self._pace = jittered(pace, time.monotonic(), random.random())  # noqa: S311 - no secret
-        taken = self._admitted(popped)
+        taken = self._jobs.ready(self._admitted(popped))
         line.book.put(*taken)
         return taken
 

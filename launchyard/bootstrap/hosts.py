@@ -16,6 +16,7 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.bootstrap.logs import LogSettings, set_up
 from launchyard.bootstrap.servers import attempt_files, server_place
 from launchyard.domain.documents import Json
+from launchyard.plugins.builtin_wandb_sources import NAME as JOBS
 from launchyard.plugins.factory import FactoryError, make
 from launchyard.plugins.manager import Plugins, Rules
 from launchyard.plugins.specs import Place, Provider
@@ -128,4 +129,8 @@ def _plugins(common: HostSettings) -> Plugins:
 def _place(spec: BuildHostSpec, name: str) -> Place:
     folder = os.path.join(spec.folder, name)  # noqa: PTH118 - the port wants a text
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    return Place(folder=folder, settings=spec.settings.get(name, {}), environment=dict(os.environ))
+    settings = spec.settings.get(name, {})
+    if name == JOBS:
+        told = server_place(spec.common.server, spec.common.key, "").settings
+        settings = {**settings, **told}
+    return Place(folder=folder, settings=settings, environment=dict(os.environ))

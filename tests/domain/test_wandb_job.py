@@ -52,7 +52,7 @@ def test_a_repository_job_is_read() -> None:
 
 def test_an_artifact_job_is_read() -> None:
     """The parts about building stand beside the code."""
-    source = {
+    source: Any = {
         "artifact": "wandb-artifact://_id/QXJ0",
         "entrypoint": ["python", "nb/train.ipynb"],
         "notebook": True,
@@ -111,8 +111,8 @@ def test_a_launch_takes_what_its_job_says() -> None:
 
 def test_what_a_launch_says_wins_over_its_job() -> None:
     """An override is what it is for; arguments follow the job's command."""
-    overrides = {"args": ["--lr", "1"], "run_config": {"lr": 1}}
-    spec = {"job": NAME, "python_version": "3.12", "overrides": overrides}
+    overrides: Any = {"args": ["--lr", "1"], "run_config": {"lr": 1}}
+    spec: Any = {"job": NAME, "python_version": "3.12", "overrides": overrides}
     parsed = parse_spec(with_job(spec, parse_job(REPO), NAME))
     assert command_of(parsed) == ("python", "train.py", "--lr", "1")
     assert parsed.python_version == "3.12"
@@ -123,7 +123,7 @@ def test_what_a_launch_says_wins_over_its_job() -> None:
 
 def test_an_image_job_becomes_a_launch_of_the_image() -> None:
     """Nothing is built, and the run still finds which job it is of."""
-    artifacts = {"data": "team/digits/data:v1"}
+    artifacts: Any = {"data": "team/digits/data:v1"}
     made = with_job({"job": NAME, "overrides": {"artifacts": artifacts}}, parse_job(IMAGE), NAME)
     parsed = parse_spec(made)
     assert parsed.source == ImageSource("team/train:2")
@@ -158,7 +158,10 @@ def test_what_is_no_jobs_name_is_refused(name: str) -> None:
 
 def test_a_manifest_gives_paths_and_digests() -> None:
     """The digests of a manifest are base64; ours are hex."""
-    contents = {"src/train.py": {"digest": _digest(b"x"), "size": 1}, "a": {"digest": _digest(b"")}}
+    contents: Any = {
+        "src/train.py": {"digest": _digest(b"x"), "size": 1},
+        "a": {"digest": _digest(b"")},
+    }
     entries = parse_manifest({"version": 1, "contents": contents}, Limits())
     assert entries["src/train.py"].md5 == hashlib.md5(b"x", usedforsecurity=False).hexdigest()
     assert (entries["src/train.py"].size_b, entries["a"].size_b) == (1, None)
@@ -192,7 +195,7 @@ def test_a_manifest_that_is_not_safe_is_refused(contents: Any) -> None:
 
 def test_a_notebook_becomes_a_script() -> None:
     """Code stays in its order; the shell, magics and other languages do not."""
-    cells = [
+    cells: Any = [
         {"cell_type": "markdown", "source": ["# Title"]},
         {"cell_type": "code", "source": ["!pip install x \\\n", "  y\n", "%matplotlib inline\n"]},
         {"cell_type": "code", "source": "%%time\nx = (7\n % 4)\nif x:\n    !ls\nprint(x)"},

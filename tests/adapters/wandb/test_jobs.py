@@ -41,7 +41,7 @@ def _refused(server: WandbServer, into: Path, name: str = NAME) -> SourceError:
 def test_a_launch_is_completed_by_its_job(server: WandbServer) -> None:
     """Command and Python are the job's, and the version that was read is pinned."""
     add_code(server, {"train.py": b""})
-    spec = {"entity": "ent", "project": "proj", "job": NAME, "overrides": {"args": ["-x"]}}
+    spec: Any = {"entity": "ent", "project": "proj", "job": NAME, "overrides": {"args": ["-x"]}}
     parsed = parse_spec(dict(Jobs(access(server)).completed(spec)))
     assert parsed.source == JobSource("ent/proj/train:v0")
     assert command_of(parsed) == ("python", "train.py", "-x")
@@ -60,7 +60,7 @@ def test_an_image_job_needs_no_fetch(server: WandbServer, tmp_path: Path) -> Non
 
 def test_a_launch_without_a_job_asks_nothing(server: WandbServer) -> None:
     """The server hears only of jobs."""
-    spec = {"docker": {"docker_image": "a"}}
+    spec: Any = {"docker": {"docker_image": "a"}}
     assert Jobs(access(server)).completed(spec) == spec
     assert server.requests == []
 
