@@ -182,11 +182,12 @@ class FileRoutes:
             "ETag": f'"{record.sha256}"',
         }
         return StreamingResponse(
-            _pieces(file), headers=headers, media_type="application/octet-stream"
+            pieces(file), headers=headers, media_type="application/octet-stream"
         )
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def pieces(file: BinaryIO) -> Iterator[bytes]:
+    """Read a file piece by piece, and close it."""
     with file:
         while piece := file.read(_PIECE_B):
             yield piece

@@ -32,6 +32,7 @@ from launchyard.ports.tracking import RunKey
 _EPOCH = 1
 """A stock agent begins once: its next start is another agent."""
 
+_STOPPED = "stopped"
 _HELD = GRANT.add_columns(
     agents.c.id.label("holder"), agents.c.seen_ms.label("agent_seen_ms"), agents.c.stock
 ).outerjoin(agents, agents.c.n == items.c.holder_n)
@@ -86,8 +87,10 @@ class SqlStock(SqlReports):
         with self._write():
             row = self._stock_row(agent)
             now = self._clock.now_ms()
-            told = {"status": status} if status else {}
-            until = heard_until_ms(now)
+            # One that was told to stop says once more that it polls, after it has said goodbye.
+            over = status == _STOPPED or bool(row["drain"] and row["status"] == _STOPPED)
+            told = {"status": _STOPPED if over else status} if status else {}
+            until = None if over else heard_until_ms(now)
             self._db.run(SET_AGENT, b_n=row["n"], seen_ms=now, lease_until_ms=until, **told)
         return self._view_of(agent)
 

@@ -11,6 +11,8 @@ from launchyard.adapters.http.bodies import answer_json, fields, read_json
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.graphql.ask import Ask
 from launchyard.adapters.http.graphql.engine import Engine, Query
+from launchyard.adapters.http.graphql.kept import Kept
+from launchyard.adapters.http.graphql.stream import StreamRoutes
 from launchyard.adapters.http.graphql.topics import topics
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError, wrong
@@ -23,6 +25,8 @@ class GraphqlRoutes:
     def __init__(self, house: House) -> None:
         self._house = house
         self._engine: Engine | None = None
+        self._kept = Kept(house)
+        self._stream = StreamRoutes(house)
 
     def endpoints(self) -> Sequence[Endpoint]:
         """Return this topic's part of the table."""
@@ -44,6 +48,8 @@ class GraphqlRoutes:
                 )
                 for kind in ("metrics", "logs", "traces")
             ),
+            *self._stream.endpoints(),
+            *self._kept.endpoints(),
         )
 
     async def graphql(self, request: Request) -> Response:
@@ -61,7 +67,7 @@ class GraphqlRoutes:
     def engine(self) -> Engine:
         """The schema, read when the first client asks: most servers never see one."""
         if self._engine is None:
-            self._engine = Engine(topics(self._house))
+            self._engine = Engine(topics(self._house, self._kept))
         return self._engine
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from launchyard.domain.documents import Json, copy_json
 from launchyard.domain.macros import compose, plain
 from launchyard.domain.spec import parse_spec
-from launchyard.domain.submission import overrides_of
+from launchyard.domain.submission import WANDB_KEY, overrides_of
 
 _OBJECTS: Final = ("docker", "git", "overrides", "resource_args")
 _OURS: Final = ("env", "secrets", "template_variables", "priority", "outputs", "timeout_s")
@@ -30,13 +30,29 @@ def whole(document: Json, config: Json, resource: str) -> dict[str, Json]:
     return {**filled, "resource": resource, "resource_args": args}
 
 
-def for_agent(spec: Mapping[str, Json], entity: str, run_id: str, author: str) -> dict[str, Json]:
-    """Return a merged spec as an agent pops it: no null where it would stumble, its run named."""
+def for_agent(spec: Mapping[str, Json], entity: str, author: str) -> dict[str, Json]:
+    """Return a merged spec as an agent pops it: no null where it would stumble."""
     left = {key: value for key, value in spec.items() if key not in _OURS and value is not None}
     return {
         **left,
         "entity": spec.get("entity") or entity,
         "project": spec.get("project") or _DEFAULT_PROJECT,
-        "run_id": run_id,
         "author": spec.get("author") or author,
     }
+
+
+def refusal(spec: Json, secrets: Collection[str]) -> str:
+    """Return why a stock agent cannot run a launch, or nothing."""
+    found = parse_spec(spec)
+    if found.code is not None:
+        return "its code was uploaded to this server, and only a launchyard agent fetches it"
+    if set(secrets) - {WANDB_KEY}:
+        return "it needs secrets, which only a launchyard agent is given"
+    return ""
+
+
+def run_of(spec: Json, entity: str) -> tuple[str, str]:
+    """Return the entity and the project in which an agent lets a launch's run begin."""
+    given = spec if isinstance(spec, dict) else {}
+    owner, project = given.get("entity"), given.get("project")
+    return str(owner or entity), str(project or _DEFAULT_PROJECT).lower()

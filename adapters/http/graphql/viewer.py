@@ -42,6 +42,7 @@ def viewer(_parent: Any, ask: Ask, _given: Given) -> Any:
         "entity": default_entity(ask),
         "admin": who.everywhere is not None,
         "flags": "{}",
+        "apiKeys": {"edges": []},
         "teams": {"edges": [{"node": entity_of(ask, name)} for name in names]},
     }
 
@@ -89,6 +90,7 @@ def entity_of(ask: Ask, name: str) -> Any:
         "name": name,
         "isTeam": found.kind is EntityKind.TEAM,
         "organization": None,
+        "xxhashDigestsEnabled": False,
     }
 
 

@@ -1,0 +1,311 @@
+"""Artifacts: as many of W&B's operations as its clients need to make, find and fetch jobs."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any, Final
+
+from launchyard.adapters.http.graphql import ids
+from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
+from launchyard.adapters.http.graphql.kept import Kept
+from launchyard.adapters.http.graphql.moments import iso
+from launchyard.adapters.http.graphql.runs import connection
+from launchyard.adapters.http.graphql.viewer import project_of
+from launchyard.adapters.http.house import House
+from launchyard.adapters.http.problems import wrong
+from launchyard.domain.documents import Json
+from launchyard.domain.rights import Action
+from launchyard.ports.records import StoreError, Trouble
+from launchyard.ports.tracking import Artifact
+
+_KIND: Final = "Artifact"
+_MANIFEST: Final = "ArtifactManifest"
+_SEQUENCE: Final = "ArtifactCollection"
+_COMMITTED: Final = "COMMITTED"
+_NO_TTL: Final = -2
+_LONGEST: Final = 128
+
+
+class ArtifactTopic:
+    """Versions, collections, memberships, manifests."""
+
+    def __init__(self, house: House, kept: Kept) -> None:
+        self._house, self._kept = house, kept
+        self._store = house.store
+
+    def fields(self) -> Fields:
+        """Return this topic's part of the table."""
+        return {
+            "Query": {"artifact": self.by_id, "clientIDMapping": self.by_client},
+            "Project": {
+                "artifact": self.by_name,
+                "artifactType": _type,
+                "artifactCollection": self.collection,
+                "artifactCollectionMembership": self.membership,
+            },
+            "ArtifactType": {
+                "artifactCollections": self.collections,
+                "artifactCollection": self.collection,
+            },
+            "ArtifactSequence": {
+                "latestArtifact": self.latest,
+                "artifactMembership": self.membership_of,
+                "artifacts": self.versions,
+            },
+            "ArtifactCollectionMembership": {"files": self.files_of_membership},
+            "Artifact": {"files": self.files, "currentManifest": self.manifest},
+            "Mutation": {
+                "createArtifact": self.create,
+                "createArtifactManifest": self.create_manifest,
+                "updateArtifactManifest": self.update_manifest,
+                "createArtifactFiles": self.create_files,
+                "commitArtifact": self.commit,
+                "updateArtifact": self.update,
+                "useArtifact": self.use,
+            },
+        }
+
+    # --- found by name or id
+
+    def by_id(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._store.artifact(_number(given["id"]))
+        if found is None or not ask.may(Action.READ, found.entity):
+            return None
+        return shown(found)
+
+    def by_client(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._store.artifact_of_client(given["clientID"])
+        if found is None or not ask.may(Action.READ, found.entity):
+            return None
+        return {"serverID": ids.make(_KIND, found.id)}
+
+    def by_name(self, parent: Any, _ask: Ask, given: Given) -> Any:
+        found = self._named(parent, given["name"])
+        return shown(found) if found else None
+
+    def membership(self, parent: Any, _ask: Ask, given: Given) -> Any:
+        found = self._named(parent, given["name"])
+        return _membership(found) if found else None
+
+    def _named(self, project: Any, name: str) -> Artifact | None:
+        collection, _, alias = name.rpartition("/")[2].partition(":")
+        return self._version(project["entityName"], project["name"], collection, alias)
+
+    def _version(self, entity: str, project: str, collection: str, alias: str) -> Artifact | None:
+        """Return the version of that number or alias, by default the latest."""
+        wanted = alias or "latest"
+        for one in reversed(self._store.artifacts(entity, project, collection)):
+            if one.state == _COMMITTED and (f"v{one.version}" == wanted or wanted in one.aliases):
+                return one
+        return None
+
+    # --- collections
+
+    def collection(self, parent: Any, _ask: Ask, given: Given) -> Any:
+        project = parent.get("project", parent)
+        found = self._store.artifacts(project["entityName"], project["name"], given["name"])
+        return _sequence(found[-1]) if found else None
+
+    async def collections(self, parent: Any, _ask: Ask, _given: Given) -> Any:
+        project, kind = parent["project"], parent["name"]
+        found = await self._house.read(
+            lambda store: store.artifacts(project["entityName"], project["name"])
+        )
+        last = {one.collection: one for one in found if one.kind == kind}
+        return connection([_sequence(one) for _, one in sorted(last.items())])
+
+    def latest(self, parent: Any, _ask: Ask, _given: Given) -> Any:
+        found = self._named(parent["project"], parent["name"])
+        return shown(found) if found else None
+
+    def membership_of(self, parent: Any, _ask: Ask, given: Given) -> Any:
+        project = parent["project"]
+        where = (project["entityName"], project["name"], parent["name"])
+        found = self._version(*where, given["aliasName"])
+        return _membership(found) if found else None
+
+    def versions(self, parent: Any, _ask: Ask, _given: Given) -> Any:
+        project = parent["project"]
+        where = (project["entityName"], project["name"], parent["name"])
+        found = [one for one in self._store.artifacts(*where) if one.state == _COMMITTED]
+        return connection([shown(one) for one in reversed(found)])
+
+    # --- files
+
+    def files_of_membership(self, parent: Any, ask: Ask, given: Given) -> Any:
+        return self.files(parent["artifact"], ask, given)
+
+    def files(self, parent: Any, ask: Ask, given: Given) -> Any:
+        owner = _owner(_number(parent["id"]))
+        return connection(self._kept.listed(ask, owner, given.get("names")))
+
+    def manifest(self, parent: Any, ask: Ask, _given: Given) -> Any:
+        number = _number(parent["id"])
+        found = next(iter(self._kept.listed(ask, _manifest_owner(number))), None)
+        return {"id": ids.make(_MANIFEST, number), "file": found} if found else None
+
+    # --- made
+
+    def create(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        entity, project = given["entityName"], given["projectName"]
+        ask.require_run(entity)
+        names = [*(given.get("artifactCollectionNames") or ()), given.get("artifactCollectionName")]
+        collection = next((name for name in names if name), "")
+        _check(collection, "artifactCollectionName")
+        _check(project, "projectName")
+        new = Artifact(
+            id=secrets.token_hex(16),
+            entity=entity,
+            project=project,
+            kind=given["artifactTypeName"],
+            collection=collection,
+            digest=given["digest"],
+            client_id=given.get("clientID") or "",
+            about={
+                "description": given.get("description"),
+                "metadata": document(given.get("metadata"), "metadata"),
+            },
+            aliases=_aliases(given),
+        )
+        return {"artifact": shown(self._store.add_artifact(new))}
+
+    def create_manifest(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._mine(ask, given["artifactID"])
+        return self._manifest(ask, found, given["name"])
+
+    def update_manifest(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        (number,) = ids.parts(_MANIFEST, given["artifactManifestID"], 1)
+        return self._manifest(ask, self._own(ask, number), "wandb_manifest.json")
+
+    def _manifest(self, ask: Ask, artifact: Artifact, name: str) -> Any:
+        file = self._kept.upload(ask, _manifest_owner(artifact.id), name)
+        key = ids.make(_MANIFEST, artifact.id)
+        return {"artifactManifest": {"id": key, "file": {"id": key, **file}}}
+
+    def create_files(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        nodes = []
+        for wanted in given["artifactFiles"]:
+            found = self._mine(ask, wanted["artifactID"])
+            node = self._kept.upload(ask, _owner(found.id), wanted["name"])
+            nodes.append({**node, "artifact": shown(found)})
+        return {"files": connection(nodes)}
+
+    def commit(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._mine(ask, given["artifactID"])
+        return {"artifact": shown(self._store.commit_artifact(found.id))}
+
+    def update(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._mine(ask, given["artifactID"])
+        about: dict[str, Json] = {}
+        if given.get("description") is not None:
+            about["description"] = given["description"]
+        if given.get("metadata") is not None:
+            about["metadata"] = document(given["metadata"], "metadata")
+        aliases = _aliases(given) if given.get("aliases") is not None else None
+        return {"artifact": shown(self._store.change_artifact(found.id, about, aliases))}
+
+    def use(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        """Let a run use a version; which one used which is not kept."""
+        ask.require_run(given["entityName"])
+        found = self._store.artifact(_number(given["artifactID"]))
+        if found is None or not ask.may(Action.READ, found.entity):
+            raise StoreError("there is no such artifact", Trouble.NOT_FOUND)
+        return {"artifact": shown(found)}
+
+    def _mine(self, ask: Ask, text: str) -> Artifact:
+        return self._own(ask, _number(text))
+
+    def _own(self, ask: Ask, number: str) -> Artifact:
+        """Return a version that who asks may write."""
+        found = self._store.artifact(number)
+        if found is None or ask.principal.role_in(found.entity) is None:
+            raise StoreError("there is no such artifact", Trouble.NOT_FOUND)
+        ask.require_run(found.entity)
+        return found
+
+
+def _number(text: str) -> str:
+    (number,) = ids.parts(_KIND, text, 1)
+    return number
+
+
+def _owner(number: str) -> str:
+    return f"artifact/{number}"
+
+
+def _manifest_owner(number: str) -> str:
+    return f"manifest/{number}"
+
+
+def _check(name: str, path: str) -> None:
+    if not 0 < len(name) <= _LONGEST or not name.isprintable() or "/" in name or ":" in name:
+        raise wrong(path, f"must be 1 to {_LONGEST} characters without / and :")
+
+
+def _aliases(given: Given) -> tuple[str, ...]:
+    return tuple(one["alias"] for one in given.get("aliases") or ())
+
+
+def _type(parent: Any, _ask: Ask, given: Given) -> Any:
+    return {"id": ids.make("ArtifactType", given["name"]), "name": given["name"], "project": parent}
+
+
+def _sequence(of: Artifact) -> dict[str, Any]:
+    return {
+        "__typename": "ArtifactSequence",
+        "id": ids.make(_SEQUENCE, of.collection, of.project, of.entity),
+        "name": of.collection,
+        "project": project_of(of.entity, of.project),
+        "digestAlgorithm": "MANIFEST_MD5",
+    }
+
+
+def _alias_nodes(of: Artifact) -> list[dict[str, Any]]:
+    if of.state != _COMMITTED:
+        return []
+    names = dict.fromkeys((*of.aliases, f"v{of.version}"))
+    return [
+        {
+            "id": ids.make("ArtifactAlias", of.id, name),
+            "alias": name,
+            "artifactCollection": _sequence(of),
+        }
+        for name in names
+    ]
+
+
+def _membership(of: Artifact) -> dict[str, Any]:
+    return {
+        "id": ids.make("ArtifactCollectionMembership", of.id),
+        "versionIndex": of.version,
+        "createdAt": iso(of.created_ms),
+        "aliases": _alias_nodes(of),
+        "artifactCollection": _sequence(of),
+        "artifact": shown(of),
+    }
+
+
+def shown(of: Artifact) -> dict[str, Any]:
+    """Return a version's fields."""
+    metadata = of.about.get("metadata")
+    return {
+        "id": ids.make(_KIND, of.id),
+        "artifactSequence": _sequence(of),
+        "artifactType": {"name": of.kind},
+        "versionIndex": of.version,
+        "description": of.about.get("description"),
+        "metadata": None if metadata is None else json.dumps(metadata),
+        "ttlDurationSeconds": _NO_TTL,
+        "ttlIsInherited": True,
+        "tags": [],
+        "state": of.state,
+        "size": 0,
+        "digest": of.digest,
+        "digestAlgorithm": "MANIFEST_MD5",
+        "commitHash": of.id[:20],
+        "fileCount": 0,
+        "createdAt": iso(of.created_ms),
+        "updatedAt": iso(of.created_ms),
+        "aliases": _alias_nodes(of),
+    }
