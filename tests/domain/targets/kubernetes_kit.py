@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from launchyard.domain.documents import Json
+import pytest
+
+from launchyard.domain.config.problem import DocumentError
+from launchyard.domain.documents import Json, dotted
 from launchyard.domain.environment import JobFacts, WandbEndpoint
-from launchyard.domain.spec import Docker, LaunchSpec, Overrides
+from launchyard.domain.spec import Docker, GitSource, LaunchSpec, Overrides
 from launchyard.domain.targets.kubernetes import plan_kubernetes
-from launchyard.domain.targets.kubernetes_objects import EventSummary, summarise_object
+from launchyard.domain.targets.kubernetes_objects import (
+    EventSummary,
+    summarise_event,
+    summarise_object,
+)
 from launchyard.domain.targets.kubernetes_plan import (
     KubernetesContext,
     KubernetesPlan,
@@ -149,3 +157,58 @@ def judged(
     seen = tuple(summary(one) for one in pods)
     sight = Sight(found=summarise_object(found), pods=seen, events=events)
     return judge(sight, NOW_MS + round(after_s * 1000), Grace())
+
+
+RUNS = container("main", {"running": {"startedAt": STAMP}})
+
+
+def event(kind: str, uid: str, reason: str, message: str) -> EventSummary:
+    """Return an event as it is kept."""
+    about: Json = {"kind": kind, "name": "x", "uid": uid}
+    return summarise_event(
+        {"involvedObject": about, "reason": reason, "message": message, "firstTimestamp": STAMP}
+    )
+
+
+CODE = replace(SPEC, docker=Docker(), code=GitSource("https://git.example/x.git", "v1", "sub"))
+
+
+TORCH: dict[str, Json] = {
+    "apiVersion": "kubeflow.org/v1",
+    "kind": "PyTorchJob",
+    "spec": {
+        "pytorchReplicaSpecs": {
+            "Master": {
+                "template": {"spec": {"containers": [{"name": "log"}, {"name": "pytorch"}]}}
+            },
+            "Worker": {"template": {"spec": {"containers": [{"name": "pytorch", "image": "own"}]}}},
+        }
+    },
+}
+
+
+MASTER = ("spec", "pytorchReplicaSpecs", "Master", "template", "spec", "containers")
+
+
+WORKER = ("spec", "pytorchReplicaSpecs", "Worker", "template", "spec", "containers")
+
+
+def main_of(document: Any) -> Any:
+    """Return the first container of a Job."""
+    return at(pod_of(document), "containers", 0)
+
+
+def env_of(container: Any) -> dict[str, Any]:
+    """Return a container's variables; each has to be there once."""
+    names = [entry["name"] for entry in container.get("env", [])]
+    assert len(names) == len(set(names))
+    return {entry["name"]: entry for entry in container.get("env", [])}
+
+
+def problems(config: Json, spec: LaunchSpec = SPEC) -> dict[str, str]:
+    """Map the path of every problem to what is said about it."""
+    with pytest.raises(DocumentError) as caught:
+        planned(config, spec)
+    return {
+        dotted(p.path): f"{p.message} {p.allowed} {p.hint}".strip() for p in caught.value.problems
+    }

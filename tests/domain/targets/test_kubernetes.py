@@ -9,76 +9,35 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from launchyard.domain.config.problem import DocumentError
-from launchyard.domain.documents import Json, copy_json, dotted
-from launchyard.domain.merge import check_pattern
+from launchyard.domain.documents import Json, copy_json
 from launchyard.domain.naming import target_name
-from launchyard.domain.spec import ArchiveSource, Docker, GitSource, LaunchSpec, Overrides, Service
-from launchyard.domain.targets.kubernetes_code import FETCHER, MOUNT
-from launchyard.domain.targets.kubernetes_config import PROTECTED
+from launchyard.domain.spec import Overrides
 from launchyard.domain.targets.kubernetes_plan import Submit
 from launchyard.domain.targets.kubernetes_pods import MAIN
 from launchyard.domain.targets.kubernetes_request import (
     create_request,
-    owned_by,
-    pull_secret,
     pull_secret_name,
     shown_request,
-    with_image,
 )
 from launchyard.domain.targets.kubernetes_services import dns_label
-from launchyard.domain.targets.kubernetes_status import Grace
 from tests.domain.targets.kubernetes_kit import (
     FACTS,
     LABELS,
+    MASTER,
     SPEC,
+    TORCH,
+    WORKER,
     at,
+    env_of,
     job_of,
+    main_of,
     planned,
     pod_of,
     requested,
 )
-
-CODE = replace(SPEC, docker=Docker(), code=GitSource("https://git.example/x.git", "v1", "sub"))
-TORCH: dict[str, Json] = {
-    "apiVersion": "kubeflow.org/v1",
-    "kind": "PyTorchJob",
-    "spec": {
-        "pytorchReplicaSpecs": {
-            "Master": {
-                "template": {"spec": {"containers": [{"name": "log"}, {"name": "pytorch"}]}}
-            },
-            "Worker": {"template": {"spec": {"containers": [{"name": "pytorch", "image": "own"}]}}},
-        }
-    },
-}
-MASTER = ("spec", "pytorchReplicaSpecs", "Master", "template", "spec", "containers")
-WORKER = ("spec", "pytorchReplicaSpecs", "Worker", "template", "spec", "containers")
-
-
-def main_of(document: Any) -> Any:
-    """Return the first container of a Job."""
-    return at(pod_of(document), "containers", 0)
-
-
-def env_of(container: Any) -> dict[str, Any]:
-    """Return a container's variables; each has to be there once."""
-    names = [entry["name"] for entry in container.get("env", [])]
-    assert len(names) == len(set(names))
-    return {entry["name"]: entry for entry in container.get("env", [])}
-
-
-def problems(config: Json, spec: LaunchSpec = SPEC) -> dict[str, str]:
-    """Map the path of every problem to what is said about it."""
-    with pytest.raises(DocumentError) as caught:
-        planned(config, spec)
-    return {
-        dotted(p.path): f"{p.message} {p.allowed} {p.hint}".strip() for p in caught.value.problems
-    }
 
 
 def test_a_launch_alone_is_a_whole_job() -> None:
@@ -219,143 +178,6 @@ def test_a_kind_with_a_group_of_its_own_keys() -> None:
     assert not {"group", "version", "builder"} & made.keys()
 
 
-def test_our_settings_are_no_part_of_the_manifest() -> None:
-    """W-14: cluster and namespace go with each plan; W&B's names of them are known."""
-    plan = planned(
-        {
-            "configFile": "/etc/kube",
-            "context": "east",
-            "namespace": "ml",
-            "timeout": "1h",
-            "cancel_grace": 5,
-            "start_grace": "1m",
-            "schedule_grace": 0,
-            "wait_for_ready": False,
-            "log_quota": "1MiB",
-        }
-    )
-    assert plan.document.keys() == {"apiVersion", "kind", "spec"}
-    where = plan.cluster
-    assert (where.kubeconfig, where.context, where.namespace) == ("/etc/kube", "east", "ml")
-    assert (plan.run_s, plan.grace_s, plan.services_wait_s) == (3600, 5, None)
-    assert (plan.grace, plan.log_quota_b) == (Grace(start_s=60, schedule_s=0), 1024**2)
-    assert planned({"namespace": "a", "metadata": {"namespace": "b"}}).cluster.namespace == "b"
-    assert at(requested({"namespace": "ml"}).document, "metadata", "namespace") == "ml"
-
-
-def test_pull_secrets_are_shared_and_added() -> None:
-    """W-29, W-34: one per registry, beside the queue's own, and owned by no job."""
-    config = job_of([{}], imagePullSecrets=[{"name": "own"}])
-    plan = planned(config)
-    assert plan.registry == "reg.example:5000"
-    name = pull_secret_name(plan.registry)
-    made = create_request(plan, Submit(name="x", pull=name)).document
-    assert pod_of(made)["imagePullSecrets"] == [{"name": "own"}, {"name": name}]
-    secret = pull_secret(plan.registry, "u", "p", "ml")
-    logins = json.loads(base64.b64decode(at(secret, "data", ".dockerconfigjson")))
-    assert logins == {"auths": {"reg.example:5000": {"auth": "dTpw"}}}
-    assert (at(secret, "metadata", "name"), at(secret, "metadata", "namespace")) == (name, "ml")
-    assert pull_secret_name("other") != name
-
-
-def test_what_goes_with_a_job_is_owned_by_it() -> None:
-    """W-29: secret and services vanish with their object."""
-    made = requested()
-    created = {**made.document, "metadata": {"name": "ly-abc-a1", "uid": "u1"}}
-    assert made.secret is not None
-    owned = owned_by(made.secret, created)
-    assert at(owned, "metadata", "ownerReferences") == [
-        {"apiVersion": "batch/v1", "kind": "Job", "name": "ly-abc-a1", "uid": "u1"}
-    ]
-
-
-def test_services_keep_every_name_but_their_own() -> None:
-    """W-27, W-36: variables, ports and references stay as written; the run's words are told."""
-    ports: Json = [{"name": "HTTP_port", "containerPort": 80}]
-    pod: Json = {
-        "metadata": {"labels": {"app": "db"}},
-        "spec": {
-            "containers": [
-                {"name": "db", "env": [{"name": "MY_VAR", "value": "1"}], "ports": ports}
-            ]
-        },
-    }
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": pod}}
-    service: dict[str, Json] = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": "db-${run_id}", "namespace": "elsewhere"},
-    }
-    spec = replace(
-        SPEC,
-        overrides=Overrides(run_config={"text": "x" * 40000}),
-        additional_services=(
-            Service(name="My DB", config=deployment),
-            Service(name="s", config=service),
-        ),
-    )
-    first, second = requested({"namespace": "ml"}, spec).services
-    assert (at(first, "metadata", "name"), at(second, "metadata", "name")) == ("my-db", "db-r1")
-    assert at(second, "metadata", "namespace") == "ml"
-    container = at(first, "spec", "template", "spec", "containers", 0)
-    env = env_of(container)
-    assert container["ports"] == ports
-    assert {"MY_VAR", "WANDB_CONFIG_0", "WANDB_CONFIG_1"} <= env.keys()
-    assert env["WANDB_API_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "ly-abc-a1"
-    assert "LAUNCHYARD_TOKEN" not in env
-    labels = at(first, "spec", "template", "metadata", "labels")
-    assert (labels["app"], labels["launchyard-beside"]) == ("db", "i")
-    assert "launchyard-item" not in labels, "its pods must not be taken for the job's"
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-
-
-def test_code_is_fetched_into_a_base_image() -> None:
-    """W-33: in an init container, with the queue's base image, and where the code then is."""
-    config = {**job_of([{}]), "builder": {"base_image": "base:1"}, "code_image": "git:1"}
-    made = requested(config, replace(CODE, overrides=replace(CODE.overrides, working_dir="in")))
-    container, first = main_of(made.document), at(pod_of(made.document), "initContainers", 0)
-    assert (container["image"], container["workingDir"]) == ("base:1", f"{MOUNT}/sub/in")
-    assert container["command"] == ["python", "train.py"]
-    assert (first["name"], first["image"]) == (FETCHER, "git:1")
-    assert first["command"][-3:] == [MOUNT, "https://git.example/x.git", "v1"]
-    assert set(env_of(first)) == {"LAUNCHYARD_SERVER", "LAUNCHYARD_TOKEN", "HTTPS_PROXY"}
-    assert first["securityContext"]["allowPrivilegeEscalation"] is False
-    archive = replace(CODE, code=ArchiveSource("ab" * 32))
-    first = at(pod_of(requested(None, archive).document), "initContainers", 0)
-    assert first["command"][-1] == "ab" * 32
-
-
-def test_without_any_image_requirements_are_installed_first() -> None:
-    """W-33: the command follows as it was written, quoting and all."""
-    spec = replace(CODE, python_version="3.11.4", requirements=("numpy==2", "x>1"))
-    container = main_of(planned(None, spec).document)
-    assert container["image"] == "python:3.11-slim"
-    assert container["command"][-1] == "numpy==2\nx>1"
-    assert container["args"] == ["python", "train.py", "--name", "a b"]
-
-
-def test_code_on_a_claim_is_the_agents_to_put_there() -> None:
-    """W-33: the agent's fetcher knows patches, notebooks and passwords; the pod only mounts."""
-    secret = replace(CODE, code=GitSource("https://u:pw@git.example/x.git"))
-    plan = planned({"code_claim": "code"}, secret)
-    assert plan.code_claim == "code"
-    assert "initContainers" not in pod_of(plan.document)
-    assert main_of(plan.document)["volumeMounts"][0]["subPath"] == "ly-a1"
-    assert "pw" not in json.dumps(plan.document)
-    assert "password" in problems(None, secret)["source"]
-    assert "code_claim" in problems(None, LaunchSpec(job="e/p/j:v1"))["source"]
-
-
-def test_a_built_image_fills_the_gap() -> None:
-    """What is built is put where no image is, and its registry is the one to log in to."""
-    plan = with_image(planned(TORCH, replace(SPEC, docker=Docker(image="a"))), "reg/x:1")
-    assert at(plan.document, *MASTER, 1, "image") == "a"
-    empty = replace(plan, document={"spec": {"containers": [{"name": "x"}]}})
-    filled = with_image(empty, "r.example/x:1")
-    assert at(filled.document, "spec", "containers", 0, "image") == "r.example/x:1"
-    assert filled.registry == "r.example"
-
-
 def test_owners_words_on_security_stay() -> None:
     """A fence only fills what is not said, and never makes a pod that no cluster takes."""
     context: Json = {"runAsUser": 5, "capabilities": {"add": ["SYS_ADMIN"]}}
@@ -369,66 +191,6 @@ def test_owners_words_on_security_stay() -> None:
     assert second["securityContext"] == {"privileged": True}
     pod = job_of([{}], securityContext={"seccompProfile": {"type": "Localhost"}})
     assert "seccompProfile" not in main_of(planned(pod).document)["securityContext"]
-
-
-@pytest.mark.parametrize(
-    ("config", "path", "words"),
-    [
-        (["x"], "", "object"),
-        ({"metdata": {}}, "metdata", "did you mean `metadata`?"),
-        ({"backoffLimit": 1}, "backoffLimit", "belongs in `spec`"),
-        ({"spec": {"backoff_limit": 1}}, "spec.backoff_limit", "did you mean `backoffLimit`?"),
-        ({"spec": {"backoffLimit": "1"}}, "spec.backoffLimit", "whole number"),
-        ({"spec": {"containers": []}}, "spec.containers", "spec.template.spec"),
-        ({"spec": {"template": []}}, "spec.template", "an object"),
-        ({"metadata": {"labels": {"a": 1}}}, "metadata.labels", "quote the numbers"),
-        ({"timeout": "soon"}, "timeout", ""),
-        ({"configFile": "a", "kubeconfig": "b"}, "kubeconfig", "once more"),
-        (job_of([{"comand": ["a"]}]), "spec.template.spec.containers[0].comand", "`command`"),
-        (job_of([{"args": [1]}]), "spec.template.spec.containers[0].args", "texts"),
-        (
-            job_of([{"imagePullPolicy": "No"}]),
-            "spec.template.spec.containers[0].imagePullPolicy",
-            "Always",
-        ),
-        (
-            job_of([{"resources": {"limit": {}}}]),
-            "spec.template.spec.containers[0].resources.limit",
-            "`limits`",
-        ),
-        ({"kind": "T", "apiVersion": "x/v1", "spec": {"size": 1}}, "spec", "containers"),
-    ],
-)
-def test_slips_are_told_with_their_place(config: Json, path: str, words: str) -> None:
-    """Before a cluster sees them."""
-    found = problems(config)
-    full = ".".join(part for part in ("resource_args.kubernetes", path) if part)
-    assert words in found[full]
-
-
-def test_what_is_newer_than_we_passes() -> None:
-    """A cluster may know more keys than this list does."""
-    made = planned({"spec": {"brandNewThing": {"a": 1}}, "extension": {}}).document
-    assert at(made, "spec", "brandNewThing") == {"a": 1}
-
-
-def test_everything_wrong_is_told_at_once() -> None:
-    """Configuration, policy, services and the launch itself."""
-    spec = replace(SPEC, additional_services=(Service(name="s", config={"kind": "Node"}),))
-    found = problems({"spec": {"suspend": "no"}, "grants": ["x"]}, spec)
-    assert {
-        "resource_args.kubernetes.spec.suspend",
-        "resource_args.kubernetes.grants[0]",
-        "additional_services[0].config.kind",
-        "additional_services[0].config.apiVersion",
-    } == found.keys()
-    assert "none is named" in problems(None, LaunchSpec())["image_uri"]
-    assert "collects no outputs" in problems(None, replace(SPEC, outputs=("*",)))["outputs"]
-
-
-def test_protected_paths_are_patterns() -> None:
-    """The server refuses what they name."""
-    assert [check_pattern(pattern) for pattern in PROTECTED] == [None] * len(PROTECTED)
 
 
 _WORDS = st.text("ab$( )", max_size=5)

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from launchyard.domain.attempt import AttemptState as S
 from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_objects import (
-    EventSummary,
-    summarise_event,
     summarise_object,
 )
-from launchyard.domain.targets.kubernetes_pods import MAIN, summarise_pod
+from launchyard.domain.targets.kubernetes_pods import summarise_pod
 from launchyard.domain.targets.kubernetes_status import GONE, Grace, Sight, judge
 from tests.domain.targets.kubernetes_kit import (
     NOW_MS,
+    RUNS,
     STAMP,
     condition,
     container,
     ended,
+    event,
     job,
     judged,
     pod,
     summary,
     waiting,
 )
-
-FAILED = condition("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-RUNS = container("main", {"running": {"startedAt": STAMP}})
-
-
-def disrupted(reason: str, status: str = "True") -> Json:
-    """Return the condition of a pod that the cluster takes away."""
-    return condition("DisruptionTarget", reason, "preempted by a pod of higher priority", status)
 
 
 @pytest.mark.parametrize("succeeded", [0, 1, 7])
@@ -148,14 +138,6 @@ def test_a_grace_of_nothing_waits_for_ever() -> None:
     assert (seen.state, seen.again_ms) == (S.PENDING, None)
 
 
-def event(kind: str, uid: str, reason: str, message: str) -> EventSummary:
-    """Return an event as it is kept."""
-    about: Json = {"kind": kind, "name": "x", "uid": uid}
-    return summarise_event(
-        {"involvedObject": about, "reason": reason, "message": message, "firstTimestamp": STAMP}
-    )
-
-
 @pytest.mark.parametrize(
     ("message", "expected", "grace_s"),
     [
@@ -183,91 +165,6 @@ def test_volumes_that_are_not_there_are_told_by_events() -> None:
     assert judged(job(active=1), making, events=(), after_s=300).state is S.PENDING
 
 
-TAKEN = [
-    "PreemptionByScheduler",
-    "DeletionByTaintManager",
-    "EvictionByEvictionAPI",
-    "DeletionByPodGC",
-    "TerminationByKubelet",
-]
-
-
-@pytest.mark.parametrize("reason", TAKEN)
-def test_a_preempted_job_is_preempted(reason: str) -> None:
-    """W-07: every reason counts, and the job's failure that follows does not hide it."""
-    leaving = pod("Running", RUNS, conditions=[disrupted(reason)])
-    still = judged(job(active=1), leaving)
-    assert still.state is S.RUNNING, "its job might replace it: only the job says when it is over"
-    assert reason in still.detail
-    gone = pod("Failed", ended(137), conditions=[disrupted(reason)])
-    over = judged(job(FAILED, failed=1), gone)
-    assert (over.state, over.reason) == (S.PREEMPTED, Reason.PREEMPTED)
-
-
-def test_a_condition_that_is_false_takes_nobody() -> None:
-    """W-07: the status of a condition counts, too."""
-    fine = pod("Failed", ended(1), conditions=[disrupted(TAKEN[0], "False")])
-    assert judged(job(FAILED), fine).reason is Reason.EXIT_CODE
-
-
-def test_a_job_remembers_the_preemption_of_a_pod_that_is_gone() -> None:
-    """W-07: our failure policy writes it into the Job; else an event of the pod tells."""
-    said = "Pod ml/x has condition DisruptionTarget matching FailJob rule at index 0"
-    over = judged(job(condition("Failed", "PodFailurePolicy", said)))
-    assert over.state is S.PREEMPTED
-    told = (event("Pod", "p1", "Preempted", "Preempted by pod y on node n1"),)
-    assert judged(job(FAILED), events=told).state is S.PREEMPTED
-    assert judged(job(FAILED), pod("Failed", ended(3)), events=told).reason is Reason.EXIT_CODE
-
-
-def test_evictions_tell_whose_fault_they_are() -> None:
-    """A node that runs out takes the pod away; a pod over its own limit failed."""
-    pressure = pod("Failed", reason="Evicted", message="The node was low on resource: memory.")
-    seen = judged(job(FAILED), pressure)
-    assert (seen.state, seen.reason) == (S.PREEMPTED, Reason.EVICTED)
-    limit = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
-    seen = judged(job(FAILED), pod("Failed", reason="Evicted", message=limit))
-    assert (seen.state, seen.reason) == (S.FAILED, Reason.OUT_OF_STORAGE)
-
-
-@pytest.mark.parametrize("reason", ["NodeLost", "NodeShutdown", "Terminated"])
-def test_a_lost_node_preempts(reason: str) -> None:
-    """The job did nothing wrong."""
-    assert judged(job(FAILED), pod("Failed", reason=reason)).state is S.PREEMPTED
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "words"),
-    [
-        (ended(137, "OOMKilled"), Reason.OUT_OF_MEMORY, "limits.memory"),
-        (ended(3), Reason.EXIT_CODE, "code 3"),
-        (ended(127), Reason.COMMAND_NOT_FOUND, "not found"),
-        (ended(143), Reason.KILLED_BY_SIGNAL, "SIGTERM"),
-        (
-            ended(128, "StartError", message='exec: "x": executable file not found in $PATH'),
-            Reason.COMMAND_NOT_FOUND,
-            "executable file",
-        ),
-        (ended(128, "ContainerCannotRun", message="bad mount"), Reason.CONTAINER_CONFIG, "bad"),
-    ],
-)
-def test_the_main_containers_end_is_the_jobs(status: Json, reason: Reason, words: str) -> None:
-    """Exit code, memory, signal and a missing command each have a reason and the code."""
-    seen = judged(job(FAILED, failed=1), pod("Failed", status))
-    assert (seen.state, seen.reason) == (S.FAILED, reason)
-    assert seen.exit_code
-    assert words in seen.detail
-
-
-def test_the_main_container_is_the_one_that_the_pod_names() -> None:
-    """The API tells of containers in an order of its own; a sidecar's end does not explain ours."""
-    found = pod("Failed", ended(143, name="a-proxy"), ended(5, name="job"))
-    found["metadata"]["annotations"] = {MAIN: "job"}  # type: ignore[index, call-overload]
-    assert judged(job(FAILED), found).exit_code == 5
-    fetch = pod("Failed", ended(0), initContainerStatuses=[ended(1, name="init")])
-    assert judged(job(FAILED), fetch).detail.startswith("container init")
-
-
 def test_a_suspended_job_waits_and_frees_its_slot() -> None:
     """Kueue holds it back, before its start or in the middle."""
     for found in (job(condition("Suspended", "JobSuspended", "Job suspended")), job(suspend=True)):
@@ -287,21 +184,6 @@ def test_pods_of_the_same_name_are_told_apart() -> None:
     assert second.trouble is not None
     assert second.trouble.since_ms == NOW_MS + 5
     assert (second.item, second.attempt, second.job) == ("i", "1", "ly-abc-a1")
-
-
-def test_an_order_of_pods_changes_nothing() -> None:
-    """What is said of a job follows from the set of its pods."""
-    pods = [
-        summary(pod("Failed", ended(1))),
-        summary(pod("Failed", ended(137), conditions=[disrupted(TAKEN[0])])),
-        summary(pod("Pending", waiting("ErrImagePull", "x"))),
-    ]
-    found = summarise_object(job(FAILED))
-    seen = {
-        judge(Sight(found=found, pods=order), NOW_MS, Grace())
-        for order in itertools.permutations(pods)
-    }
-    assert {one.state for one in seen} == {S.PREEMPTED}
 
 
 @pytest.mark.parametrize("odd", [{}, {"status": None}, {"status": {"conditions": [None, 3]}}])
