@@ -147,6 +147,8 @@ class Intake:
             line.status.told(told)
         popped = self._popped(asked, reply)
         pace = after_pop(self._pace, time.monotonic(), asked, [item.queue for item in popped])
+        # What a scheduler's queue gives next may be one more: such are popped one by one.
+        pace = replace(pace, full=pace.full - {item.queue for item in popped if item.scheduler})
         self._pace = jittered(pace, time.monotonic(), random.random())  # noqa: S311 - no secret
         taken = self._jobs.ready(self._admitted(popped))
         line.book.put(*taken)

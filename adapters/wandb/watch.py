@@ -85,8 +85,9 @@ class Watch:
     def _say(self) -> None:
         line, word = self._line, self._line.word()
         if line.status.due(word, alone=True):
-            line.ask(op.status(line.agent, word))
-            line.status.told(word)
+            reply = line.ask(op.status(line.agent, word))
+            if reply.data.get(op.STATUS) is not None:
+                line.status.told(word)
 
     def _commands(self, live: Sequence[Held]) -> Iterator[Command]:
         if self._drain:

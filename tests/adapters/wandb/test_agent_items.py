@@ -1,0 +1,306 @@
+"""Items of a W&B server, from the pop to the end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import (
+    AgentStanding,
+    ClaimAnswer,
+    CommandKind,
+    Fact,
+    Heartbeat,
+    Refusal,
+    Report,
+    Verdict,
+)
+from launchyard.domain.reason import Reason
+from launchyard.ports.launch_server import ServerError
+from tests.adapters.wandb.agent_kit import SPEC, THERE, Side, lease
+from tests.wandb_server import WandbServer
+
+S = AttemptState
+
+
+def test_one_request_asks_every_queue(side: Side, wandb_server: WandbServer) -> None:
+    """And never for more items than there are slots."""
+    for name in ("q2", "q3"):
+        wandb_server.queue(name)
+    side.queues = ("q1", "q2", "q3")
+    side.claim(free=2)
+    (request,) = wandb_server.seen("popFromRunQueue")
+    assert request.fields.count("popFromRunQueue") == 2
+    assert request.fields[0] == "updateLaunchAgent"
+
+
+def test_a_backlog_fills_all_slots(side: Side, wandb_server: WandbServer) -> None:
+    """The first item shows that there is more; then one request brings what the slots take."""
+    for _ in range(12):
+        wandb_server.push("q1", SPEC)
+    assert len(side.claim(free=8).items) == 1
+    assert len(side.claim(free=7).items) == 7
+    assert len(wandb_server.seen("popFromRunQueue")) == 2
+
+
+def test_a_claim_without_slots_asks_for_nothing(side: Side, wandb_server: WandbServer) -> None:
+    """It waits until a newer claim, or its abort, ends it."""
+    wandb_server.push("q1", SPEC)
+    found: list[ClaimAnswer] = []
+    waiting = threading.Thread(target=lambda: found.append(side.claim(free=0, wait_s=30)))
+    waiting.start()
+    while not side.claims:
+        time.sleep(0.001)
+    assert len(side.claim(free=1, wait_s=5).items) == 1
+    waiting.join(5)
+    assert found == [ClaimAnswer()]
+
+
+def test_a_job_that_ends_well_without_wandb_is_done(side: Side, wandb_server: WandbServer) -> None:
+    """Its run is made and ended with code 0: that is what it was."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    assert side.end(grant, S.SUCCEEDED, Reason.COMPLETED, exit_code=0).verdict is Verdict.TAKEN
+    run = wandb_server.run(item.run_name or "")
+    assert run.state == "finished"
+    assert json.loads(run.config)["_wandb"]["value"]["launch_trace_id"] == item.id
+    assert item.error is None
+    assert side.again().hello().leases == ()
+
+
+def test_a_run_of_another_entity_is_reported_too(side: Side, wandb_server: WandbServer) -> None:
+    """Where a run goes is its launch's matter; its item is ours."""
+    item = wandb_server.push("q1", {**SPEC, "entity": "team"})
+    grant = side.one()
+    side.launch(grant)
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=2)
+    assert item.error is not None
+    assert item.error["message"] == "the job failed with exit code 2"
+
+
+def test_a_failure_brings_the_end_of_its_log(side: Side, wandb_server: WandbServer) -> None:
+    """As a file of the agent's own run, without the key that the job printed."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    tails = side.port._line.tails
+    tails.append_log(item.id, 1, "job", 0, f"key {wandb_server.api_key}\noh no\n".encode())
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=3)
+    assert item.state == "FAILED"
+    assert item.error is not None
+    assert item.error["stage"] == "run"
+    assert item.error["filePaths"] == [f"{item.id}/error/error.log"]
+    (sent,) = (data for path, data in wandb_server.files.items() if path.endswith("error.log"))
+    assert b"oh no" in sent
+    assert wandb_server.api_key.encode() not in sent
+    assert tails.tail(item.id, 1) == b""
+
+
+def test_a_failure_without_a_place_for_files_is_told_all_the_same(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The file is a help; the failure is what counts."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.port._line.tails.append_log(item.id, 1, "job", 0, b"oh no\n")
+    wandb_server.fail(500, field="createRunFiles")
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=3)
+    assert item.state == "FAILED"
+
+
+def test_warnings_are_told_once_and_per_item(side: Side, wandb_server: WandbServer) -> None:
+    """Two items with the same trouble each have their warning."""
+    items = [wandb_server.push("q1", SPEC) for _ in range(2)]
+    grants = [side.one(), side.one()]
+    fact = Fact(at_ms=1, state=S.PENDING, detail="no node has a GPU free")
+    for grant in (*grants, *grants):
+        side.report(grant, fact)
+    assert [len(item.warnings) for item in items] == [1, 1]
+    assert items[0].warnings[0]["message"] == "no node has a GPU free"
+
+
+def test_many_ends_cost_few_requests(side: Side, wandb_server: WandbServer) -> None:
+    """All runs are asked about in one request, and all failures told in one."""
+    items = [wandb_server.push("q1", SPEC) for _ in range(20)]
+    grants = []
+    while len(grants) < len(items):
+        grants += side.claim(free=20, wait_s=5).items
+    side.launch(*grants)
+    wandb_server.requests.clear()
+    facts = [Fact(at_ms=1, state=S.FAILED, reason=Reason.EXIT_CODE, logs_complete=True)] * 20
+    batch = [Report(lease=lease(g), seq=1, fact=f) for g, f in zip(grants, facts, strict=True)]
+    side.port.report(side.caller, batch)
+    assert {item.state for item in items} == {"FAILED"}
+    assert len(wandb_server.requests) == 2
+
+
+def test_a_preempted_job_goes_back_with_its_run_and_priority(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The same run, one resume more, and the place that it had; a key of its own goes along."""
+    queue = wandb_server.queue("q2", mode="V0", resource="local-process", config={"nice": 3})
+    item = wandb_server.push(
+        "q2", {**SPEC, "author": "ann", "_wandb_api_key": "k" * 40}, priority=0
+    )
+    side.queues = ("q2",)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.run(item.run_name or "")
+    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    (again,) = (i for i in wandb_server.items if i.id != item.id)
+    assert (again.queue, again.priority) == (queue.id, 0)
+    assert again.spec["run_id"] == item.run_name
+    assert again.spec["_resume_count"] == 1
+    assert again.spec["author"] == "ann"
+    assert again.spec["resource_args"] == {"local-process": {"nice": 3}}
+    resumed = side.claim(free=1, wait_s=5).items[0]
+    assert resumed.run_id == item.run_name
+
+
+def test_a_push_whose_answer_was_lost_is_not_repeated(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Two pushes would be two jobs of one run; so people are told to look."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.lose_answer(field="pushToRunQueueByName", times=1)
+    with pytest.raises(ServerError):
+        side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    assert side.end(grant, S.PREEMPTED, Reason.PREEMPTED).verdict is Verdict.TAKEN
+    assert len(wandb_server.seen("pushToRunQueueByName")) == 1
+    assert item.error is not None
+    assert "look for the run" in item.error["message"]
+
+
+def test_stop_requests_come_with_the_heartbeat(side: Side, wandb_server: WandbServer) -> None:
+    """For runs and for the agent, in one request for all."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.stop_run(item.run_name or "")
+    wandb_server.stop_agent(wandb_server.agents[0])
+    wandb_server.requests.clear()
+    commands = side.beat().commands
+    assert {c.kind for c in commands} == {CommandKind.DRAIN, CommandKind.CANCEL}
+    assert len(wandb_server.seen("launchAgent")) == 1
+    assert wandb_server.agents[0].status == "RUNNING"
+
+
+def test_an_item_that_waits_is_acked_before_its_lease_ends(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A build takes longer than the server's minute; what is another's by now is given up."""
+    mine, lost = wandb_server.push("q1", SPEC), wandb_server.push("q1", SPEC)
+    side.one()
+    grant = side.one()
+    lost.state, lost.run_name = "CLAIMED", "another"
+    book = side.port._line.book
+    for held in book.all():
+        book.change(held.item, popped_ms=held.popped_ms - 20_000)
+    stale = side.beat().stale
+    assert [ref.item for ref in stale] == [grant.item] == [lost.id]
+    assert mine.state == "CLAIMED"
+
+
+def test_what_is_given_back_before_its_ack_returns_by_itself(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """There is no un-pop: the server's lease ends."""
+    item = wandb_server.push("q1", SPEC)
+    assert side.give_back(side.one()).verdict is Verdict.TAKEN
+    assert (item.state, item.acks) == ("LEASED", 0)
+    assert side.again().hello().leases == ()
+
+
+def test_what_is_given_back_after_its_ack_is_kept_here(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Nobody else could run it: it waits on our shelf, also for the agent's next start."""
+    wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.port._line.book.change(grant.item, acked=True)
+    assert side.give_back(grant).verdict is Verdict.TAKEN
+    again = side.again()
+    assert again.hello().leases == ()
+    (known,) = again.claim(free=1).items
+    assert known.item == grant.item
+    assert known.token > grant.token
+    assert known.run_id == grant.run_id
+
+
+def test_what_runs_stays_with_its_agent(side: Side, wandb_server: WandbServer) -> None:
+    """There is no hand-over, so the journal keeps it, and the next start adopts it."""
+    wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant, place=THERE)
+    assert side.give_back(grant, place=THERE).verdict is Verdict.REFUSED
+    assert [lease.item for lease in side.again().hello().leases] == [grant.item]
+
+
+def test_schedulers_have_a_limit_and_nothing_spins(side: Side, wandb_server: WandbServer) -> None:
+    """One over it goes back when its lease ends, and its queue is left alone meanwhile."""
+    words = {"entry_point": ["wandb", "scheduler", "s"]}
+    items = [wandb_server.push("q1", {**SPEC, "overrides": words}) for _ in range(4)]
+    side.one()
+    assert side.claim(free=3, wait_s=1.5).items == ()
+    assert [item.state for item in items].count("PENDING") >= 2
+    assert len(wandb_server.seen("popFromRunQueue")) <= 3
+
+
+def test_a_run_of_a_sweep_that_is_over_does_not_begin(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The item says why."""
+    wandb_server.sweep("s1", state="FINISHED")
+    wandb_server.push("q1", {**SPEC, "sweep_id": "s1"})
+    (answer,) = side.launch(side.one())
+    assert answer.verdict is Verdict.REFUSED
+    assert answer.detail == "the sweep s1 is finished, so no run begins"
+
+
+def test_a_queue_whose_target_is_refused_is_left_alone(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """While a breaker is open no item is popped for it."""
+    wandb_server.push("q1", SPEC)
+    side.one()
+    standing = AgentStanding(refusing={"local-process": Refusal(reason="circuit_open")})
+    side.port.heartbeat(Heartbeat(caller=side.caller, leases=(), standing=standing))
+    waiting = wandb_server.push("q1", SPEC)
+    assert side.claim(free=1, wait_s=1.2).items == ()
+    assert waiting.state == "PENDING"
+
+
+def test_a_server_that_asks_for_silence_gets_it(side: Side, wandb_server: WandbServer) -> None:
+    """Nothing at all is sent before its pause is over."""
+    wandb_server.rate_limit(0.6, times=1)
+    wandb_server.push("q1", SPEC)
+    with pytest.raises(ServerError):
+        side.claim(free=1)
+    with pytest.raises(ServerError, match="asked for silence"):
+        side.beat()
+    limited = wandb_server.requests[-1].ended
+    assert len(side.claim(free=1, wait_s=5).items) == 1
+    assert wandb_server.requests[-1].at - limited >= 0.6
+
+
+def test_nothing_overwrites_the_last_word(side: Side, wandb_server: WandbServer) -> None:
+    """An agent that has said KILLED is not POLLING again."""
+    side.beat()
+    side.port.goodbye(side.caller)
+    side.beat()
+    side.port.close()
+    assert [word for _, word in wandb_server.agents[0].statuses] == ["POLLING", "KILLED"]
+
+
+def test_a_record_that_was_removed_is_made_anew(side: Side, wandb_server: WandbServer) -> None:
+    """An agent outlives whoever tidies up on the server."""
+    wandb_server.state.agents.clear()
+    side.beat()
+    assert len(wandb_server.agents) == 1

@@ -1,0 +1,126 @@
+"""Registration, and what a start takes up again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from launchyard.domain.exchange import Verdict
+from launchyard.domain.item import ItemState
+from launchyard.ports.launch_server import ServerError
+from tests.adapters.wandb.agent_kit import PLACE, SPEC, THERE, Side, lease
+from tests.wandb_server import WandbServer
+
+
+def test_an_agent_is_registered_with_little_about_it(
+    wandb_server: WandbServer, tmp_path: Path
+) -> None:
+    """The server hears of entity, queues and limits, and nothing of clouds and registries."""
+    side = Side(wandb_server, tmp_path)
+    grant = side.hello(entity="")
+    (agent,) = wandb_server.agents
+    assert grant.agent == agent.id
+    assert agent.hostname == "box"
+    assert set(json.loads(agent.config or "{}")) == {
+        "entity",
+        "max_jobs",
+        "max_schedulers",
+        "name",
+        "queues",
+    }
+    side.port.close()
+    assert agent.status == "KILLED"
+
+
+def test_a_start_that_cannot_be_is_said_in_words(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Queues that are not there, entities, and keys: with a status that ends the agent."""
+    side = Side(wandb_server, tmp_path / "a", queues=("q1", "q9"))
+    with pytest.raises(ServerError, match="no queue q9; it has q1") as found:
+        side.hello()
+    assert (found.value.retry, found.value.status) == (False, 404)
+    with pytest.raises(ServerError, match="queues of nobody cannot be seen"):
+        side.hello(entity="nobody")
+    side.port.close()
+    stranger = Side(wandb_server, tmp_path / "b", more={"key": lambda: "no" * 20})
+    with pytest.raises(ServerError, match="does not take the API key") as refused:
+        stranger.hello()
+    stranger.port.close()
+    assert (refused.value.retry, refused.value.status) == (False, 401)
+
+
+def test_a_start_takes_up_what_the_one_before_had(side: Side, wandb_server: WandbServer) -> None:
+    """What was acked is still ours, with its place; what was popped alone is acked now."""
+    first, second = wandb_server.push("q1", SPEC), wandb_server.push("q1", SPEC)
+    grants = {g.item: g for g in side.claim(free=2, wait_s=5).items}
+    while len(grants) < 2:
+        grants |= {g.item: g for g in side.claim(free=1, wait_s=5).items}
+    side.launch(grants[first.id], place=THERE)
+    again = side.again()
+    held = {g.item: g for g in again.hello().leases}
+    assert held[first.id].state is ItemState.LAUNCHED
+    assert held[first.id].place == THERE
+    assert held[second.id].state is ItemState.CLAIMED
+    assert held[second.id].run_id == grants[second.id].run_id == second.run_name
+    assert second.state == "CLAIMED"
+
+
+def test_a_popped_item_that_is_anothers_by_now_is_forgotten(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Its ack is refused; nothing is reported of it, as it is none of ours."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    item.state, item.run_name = "CLAIMED", "another"
+    again = side.again()
+    assert again.hello().leases == ()
+    (answer,) = again.launch(grant)
+    assert answer.verdict is Verdict.STALE
+    assert item.error is None
+
+
+def test_an_ack_whose_answer_was_lost_counts(side: Side, wandb_server: WandbServer) -> None:
+    """A second ack is always refused: the item itself says whose it is."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    wandb_server.lose_answer(field="ackRunQueueItem", times=1)
+    with pytest.raises(ServerError) as unheard:
+        side.launch(grant)
+    assert unheard.value.retry
+    (answer,) = side.launch(grant)
+    assert answer.verdict is Verdict.TAKEN
+    assert (item.state, item.acks) == ("CLAIMED", 2)
+
+
+def test_a_submitters_key_is_written_nowhere(side: Side, wandb_server: WandbServer) -> None:
+    """It is given to the job; after a crash an item that was not launched goes back."""
+    key = "k" * 40
+    item = wandb_server.push("q1", {**SPEC, "_wandb_api_key": key, "author": "ann"})
+    grant = side.one()
+    assert grant.secrets["WANDB_API_KEY"] == key
+    assert grant.secrets["WANDB_BASE_URL"] == wandb_server.base_url
+    assert grant.submitter == "ann"
+    written = b"".join(p.read_bytes() for p in side.folder.rglob("*") if p.is_file())
+    assert key.encode() not in written
+    again = side.again()
+    assert again.hello().leases == ()
+    assert (item.state, item.acks) == ("LEASED", 0)
+
+
+def test_a_launched_item_whose_key_is_lost_fails_with_words(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Acked and not launched: no other agent gets it, and with our key it must not run."""
+    item = wandb_server.push("q1", {**SPEC, "_wandb_api_key": "k" * 40})
+    grant = side.one()
+    side.port.launching(side.caller, [])
+    side.launch(grant, place=PLACE)
+    book = side.port._line.book
+    book.change(grant.item, place=None)
+    again = side.again()
+    assert again.hello().leases == ()
+    assert item.state == "FAILED"
+    assert item.error is not None
+    assert "launch it again" in item.error["message"]
+    assert lease(grant).item == item.id
