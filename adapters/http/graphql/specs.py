@@ -7,11 +7,14 @@ from typing import Final
 
 from launchyard.domain.documents import Json, copy_json
 from launchyard.domain.macros import compose, plain
-from launchyard.domain.spec import parse_spec
+from launchyard.domain.spec import NoSource, parse_spec
 from launchyard.domain.submission import WANDB_KEY, overrides_of
 
 _OBJECTS: Final = ("docker", "git", "overrides", "resource_args")
 _OURS: Final = ("env", "secrets", "template_variables", "priority", "outputs", "timeout_s")
+_COMMAND: Final = "placeholder-uri-command"
+"""What makes a stock agent run a command that fetches nothing."""
+
 _DEFAULT_PROJECT: Final = "uncategorized"
 
 
@@ -33,8 +36,10 @@ def whole(document: Json, config: Json, resource: str) -> dict[str, Json]:
 def for_agent(spec: Mapping[str, Json], entity: str, author: str) -> dict[str, Json]:
     """Return a merged spec as an agent pops it: no null where it would stumble."""
     left = {key: value for key, value in spec.items() if key not in _OURS and value is not None}
+    plain_command = isinstance(parse_spec(dict(spec)).source, NoSource) and not spec.get("uri")
     return {
         **left,
+        **({"uri": _COMMAND} if plain_command else {}),
         "entity": spec.get("entity") or entity,
         "project": spec.get("project") or _DEFAULT_PROJECT,
         "author": spec.get("author") or author,
