@@ -6,9 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.rig import agent, percentile, row, server
+from bench.rig import Server, agent, percentile, row, server
+from bench.stalls import Clock, machine
 
 MINUTE_S = 60.0
+STARTS = 7
 
 
 def family(pid: int) -> list[int]:
@@ -42,18 +44,30 @@ def cpu_s(pids: list[int]) -> float:
     return total / 1e9
 
 
+def starts(on: Server, folder: Path, clock: Clock) -> None:
+    """Measure how long a new agent takes to its first claim, and print."""
+    spans = []
+    for n in range(STARTS):
+        item = on.submit(["/bin/true"])
+        begun = time.time_ns()
+        with agent(on, folder, 8, f"start{n}"):
+            view = on.wait_done(item)
+        claimed = view["times_ms"]["claimed"] * 1_000_000
+        spans.append((clock.awake_ms(begun, claimed) / 1e3, (claimed - begun) / 1e9))
+    awake, clocked = zip(*spans, strict=True)
+    figure = f"{percentile(list(awake), 0.5):.2f} s (worst of {STARTS}: {max(awake):.2f};"
+    figure += f" by the clock {percentile(list(clocked), 0.5):.2f})"
+    row("process start → first claim", figure, "0.4 s", "1.3 to 3.5 s")
+
+
 def main() -> None:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as on:
-        starts = []
-        for n in range(5):
-            item = on.submit(["/bin/true"])
-            begun = time.time()
-            with agent(on, Path(folder), 8, f"start{n}"):
-                view = on.wait_done(item)
-            starts.append(view["times_ms"]["claimed"] / 1e3 - begun)
-        figure = f"{percentile(starts, 0.5):.2f} s (worst of 5: {max(starts):.2f})"
-        row("process start → first claim", figure, "0.4 s", "1.3 to 3.5 s")
+    """Measure and print. A stop of the machine counts as work of who runs just then."""
+    with (
+        machine() as clock,
+        tempfile.TemporaryDirectory() as folder,
+        server(Path(folder)) as on,
+    ):
+        starts(on, Path(folder), clock)
         with agent(on, Path(folder), 8, "idle") as process:
             time.sleep(5)
             bare = pss_mb(family(process.pid))
@@ -61,14 +75,18 @@ def main() -> None:
             time.sleep(2)
             pids = family(process.pid)
             hosted = pss_mb(pids)
-            before = cpu_s(pids)
-            server_before = cpu_s([on.process.pid])
+            before, server_before = cpu_s(pids), cpu_s([on.process.pid])
+            begun = time.time_ns()
             time.sleep(MINUTE_S)
-            cpu = cpu_s(pids) - before
-            server_cpu = cpu_s([on.process.pid]) - server_before
-    row("idle for a minute: CPU of the agent", f"{cpu:.2f} s", "0.06 s", "0.17 s")
+            cpu, server_cpu = cpu_s(pids) - before, cpu_s([on.process.pid]) - server_before
+            ran = 1 - clock.share(begun)
+    for who, spent, wanted, peer in (
+        ("agent", cpu, "0.06 s", "0.17 s"),
+        ("server", server_cpu, "–", "–"),
+    ):
+        figure = f"{spent * ran:.2f} s (as counted {spent:.2f}; the machine ran {ran:.0%})"
+        row(f"idle for a minute: CPU of the {who}", figure, wanted, peer)
     row("idle: PSS, no host / local host", f"{bare:.0f} / {hosted:.0f} MB", "45 / 75 MB", "86 MB")
-    row("idle for a minute: CPU of the server", f"{server_cpu:.2f} s", "–")
 
 
 if __name__ == "__main__":
