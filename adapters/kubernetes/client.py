@@ -7,6 +7,7 @@ that a newer cluster or a custom resource brings.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import socket
@@ -22,7 +23,7 @@ import kubernetes.client
 import kubernetes.config
 import urllib3
 
-from launchyard.adapters.kubernetes.errors import UNAUTHORIZED, KubernetesError, refusal
+from launchyard.adapters.kubernetes.errors import FORBIDDEN, UNAUTHORIZED, KubernetesError, refusal
 from launchyard.adapters.kubernetes.paths import Address
 
 LIMIT_S: Final = 12.0
@@ -88,10 +89,20 @@ class Cluster:
         self.namespace = _own_namespace(address)
         self._load()
 
-    def identity(self) -> str:
-        """Return the id of the cluster: that of its `kube-system` namespace."""
-        found = self.call("GET", "/api/v1/namespaces/kube-system")
-        return str(found["metadata"]["uid"])
+    def scope(self, namespace: str) -> str:
+        """Return where the jobs of a namespace can be reached.
+
+        A cluster is its `kube-system` namespace; to who may not see that, it is its address.
+        """
+        try:
+            found = self.call("GET", "/api/v1/namespaces/kube-system")
+            name = str(found["metadata"]["uid"])
+        except KubernetesError as e:
+            if e.status != FORBIDDEN:
+                raise
+            host = str(self._sdk.configuration.host)
+            name = hashlib.sha256(host.encode()).hexdigest()[:32]
+        return f"k8s:{name}/{namespace}"
 
     def plural(self, api: str, kind: str) -> str:
         """Return the name that a kind has in paths, as the cluster's discovery tells it.

@@ -45,7 +45,7 @@ class Places:
         self._listeners: list[Callable[[Place, str], None]] = []
         cluster = self.cluster(Address())
         self.home = Place(config.namespace or cluster.namespace, JOBS)
-        self.scope = f"k8s:{cluster.identity()}/{self.home.namespace}"
+        self.scope = cluster.scope(self.home.namespace)
         self._known = [self.home, *(one for one in self._read() if one != self.home)]
 
     def close(self) -> None:

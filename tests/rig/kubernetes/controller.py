@@ -21,7 +21,6 @@ class JobController:
         self._cluster = cluster
         self._work: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._ended: dict[str, dict[str, bool]] = {}
-        self._timers: list[threading.Timer] = []
         cluster.listeners.append(self._hear)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -30,8 +29,6 @@ class JobController:
         """Look at nothing more."""
         self._work.put(None)
         self._thread.join(10)
-        for timer in self._timers:
-            timer.cancel()
 
     def _hear(self, kind: Resource, change: Change) -> None:
         meta = change.obj["metadata"]

@@ -66,6 +66,7 @@ class Kubelet:
         self._work: queue.SimpleQueue[tuple[str, Obj] | None] = queue.SimpleQueue()
         self._runs: dict[str, Run] = {}
         self.secret_made = threading.Condition()
+        self._threads: list[threading.Thread] = []
         cluster.listeners.append(self._hear)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -77,6 +78,10 @@ class Kubelet:
         for run in list(self._runs.values()):
             run.stopping.set()
             _signal(run, signal.SIGKILL)
+        with self.secret_made:
+            self.secret_made.notify_all()
+        for thread in self._threads:
+            thread.join(10)
 
     def evict(self, space: str, name: str) -> None:
         """Evict a pod, as draining a node does."""
@@ -146,7 +151,9 @@ class Kubelet:
             return
         run = Run(meta["uid"], meta["namespace"], meta["name"], threading.Condition())
         self._runs[run.uid] = run
-        threading.Thread(target=self._run, args=(run, pod), daemon=True).start()
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=self._run, args=(run, pod), daemon=True))
+        self._threads[-1].start()
 
     def _stop(self, pod: Obj) -> None:
         meta = pod["metadata"]
