@@ -124,7 +124,7 @@ class FileRoutes:
         return Response(headers={"X-Launchyard-Size": str(record.size_b)})
 
     async def archive(self, request: Request) -> Response:
-        self._guard.require_somewhere(request, Action.SUBMIT, Action.WORK)
+        self._guard.require_code(request, _sha256(request))
         record = self._archive(_sha256(request))
         return await self._send(record, f"{record.sha256}.tar.gz")
 

@@ -14,6 +14,7 @@ from launchyard.adapters.http.problems import RefusalError
 from launchyard.adapters.http.wake import QueueKey
 from launchyard.domain.attempt_token import AttemptClaim, counts, read_token, subject
 from launchyard.domain.rights import KEY_PATTERN, Action, EntityKind, Principal, Role
+from launchyard.domain.spec import ArchiveSource, parse_spec
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.store import Store
 from launchyard.ports.vault import Vault
@@ -22,7 +23,7 @@ _REMEMBERED: Final = 20_000
 WHO: Final = "launchyard.who"
 """Where a request's scope says, for the log, who asked."""
 
-_ONE_ATTEMPT: Final = "this token speaks for one attempt: its log, its outputs, its item"
+_ONE_ATTEMPT: Final = "this token speaks for one attempt: its code, its log, its outputs, its item"
 _LOG_IN: Final = "log in with a key of this server: `launchyard login`"
 
 
@@ -114,6 +115,19 @@ class Guard:
         if claim.item != item:
             raise StoreError(f"there is no item {item}", Trouble.NOT_FOUND)
         return claim.attempt
+
+    def require_code(self, request: Request, sha256: str) -> None:
+        """Let those pass who may submit or work, and the token of an attempt that runs this code.
+
+        A pod fetches its code by itself, and has nothing else to show.
+        """
+        claim = self._own(_shown_key(request))
+        if claim is None:
+            self.require_somewhere(request, Action.SUBMIT, Action.WORK)
+            return
+        request.scope[WHO] = f"attempt {claim.attempt} of {claim.item}"
+        if parse_spec(self._store.item(claim.item).spec).source != ArchiveSource(sha256):
+            raise RefusalError(403, "forbidden", _ONE_ATTEMPT, remedy=_LOG_IN)
 
     def _own(self, key: str) -> AttemptClaim | None:
         """Return whose attempt token *key* is, if it is one and its attempt runs."""

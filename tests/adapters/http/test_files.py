@@ -51,6 +51,23 @@ def test_an_archive_comes_back_as_it_was(server: RunningServer) -> None:
     assert answer.headers["Content-Length"] == str(len(GOOD))
 
 
+def test_a_job_fetches_its_own_code(server: RunningServer) -> None:
+    """With its attempt's token alone, as a pod does; no other code."""
+    other = archive(("secret.py", tarfile.REGTYPE, b"print(2)\n"))
+    for data in (GOOD, other):
+        server.ask("PUT", f"/archives/{digest(data)}", data=data)
+    server.make_queue(queue="code")
+    agent = FakeAgent.start(server, "code", ("code",))
+    command = {"entry_point": ["true"]}
+    spec = {"project": "p", "overrides": command, "source": {"archive": digest(GOOD)}}
+    server.call("POST", "/entities/team/queues/code/items", json={"spec": spec})
+    [grant] = agent.claim()["items"]
+    agent.launch(grant)
+    token = grant["secrets"]["LAUNCHYARD_TOKEN"]
+    assert server.ask("GET", f"/archives/{digest(GOOD)}", key=token).content == GOOD
+    assert server.ask("GET", f"/archives/{digest(other)}", key=token).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [

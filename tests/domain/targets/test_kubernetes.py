@@ -144,7 +144,7 @@ def test_a_launch_reaches_the_main_container_alone() -> None:
 
 def test_variables_are_the_launchs_and_literal() -> None:
     """The launch's wins over the container's; a cluster must not read `$(NAME)` in it."""
-    config = {
+    config: Json = {
         **job_of([{"env": [{"name": "A", "value": "old"}]}]),
         "env": {"A": "$(B) $$", "C": "$x"},
     }

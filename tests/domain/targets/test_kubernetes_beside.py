@@ -51,7 +51,7 @@ def test_pull_secrets_are_shared_and_added() -> None:
 def test_what_goes_with_a_job_is_owned_by_it() -> None:
     """W-29: secret and services vanish with their object."""
     made = requested()
-    created = {**made.document, "metadata": {"name": "ly-abc-a1", "uid": "u1"}}
+    created: dict[str, Json] = {**made.document, "metadata": {"name": "ly-abc-a1", "uid": "u1"}}
     assert made.secret is not None
     owned = owned_by(made.secret, created)
     assert at(owned, "metadata", "ownerReferences") == [
@@ -70,7 +70,11 @@ def test_services_keep_every_name_but_their_own() -> None:
             ]
         },
     }
-    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": pod}}
+    deployment: dict[str, Json] = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "spec": {"template": pod},
+    }
     service: dict[str, Json] = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -101,7 +105,7 @@ def test_services_keep_every_name_but_their_own() -> None:
 
 def test_code_is_fetched_into_a_base_image() -> None:
     """W-33: in an init container, with the queue's base image, and where the code then is."""
-    config = {**job_of([{}]), "builder": {"base_image": "base:1"}, "code_image": "git:1"}
+    config: Json = {**job_of([{}]), "builder": {"base_image": "base:1"}, "code_image": "git:1"}
     made = requested(config, replace(CODE, overrides=replace(CODE.overrides, working_dir="in")))
     container, first = main_of(made.document), at(pod_of(made.document), "initContainers", 0)
     assert (container["image"], container["workingDir"]) == ("base:1", f"{MOUNT}/sub/in")

@@ -106,7 +106,7 @@ def test_what_the_owner_set_is_not_taken_away() -> None:
 
 def test_a_launch_makes_no_objects_of_another_kind() -> None:
     """The agent's rights are not a submitter's: no role bindings through a queue of Jobs."""
-    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+    binding: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
     assert "batch/v1 Job" in refused(binding)["kind"]
     assert refused({"apiVersion": "batch/v1", "kind": "Job"}) == {}
     assert refused({}, binding) == {}
