@@ -13,6 +13,7 @@ from typing import Final
 
 from launchyard.domain.config.problem import DocumentError, Problem, Severity
 from launchyard.domain.documents import Json, Path, copy_json
+from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.macros import compose, plain
 from launchyard.domain.merge import (
     changed_paths,
@@ -46,12 +47,14 @@ class TargetRules:
     """What a server knows of a target: paths that only the owner sets, and how to check.
 
     `policy` compares the queue's own configuration with the merged one, where paths alone do not
-    tell what a launch may not ask for.
+    tell what a launch may not ask for. `show` gives the request that a lease would lead to, or
+    raises `DocumentError` with what is in the way.
     """
 
     protected: tuple[str, ...]
     check: Callable[[Json], Sequence[Problem]]
     policy: Callable[[Json, Json, Sequence[Service]], Iterable[Problem]] | None = None
+    show: Callable[[ItemGrant], Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from launchyard.adapters.http.moments import moment_of
 from launchyard.adapters.http.order import explained
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
+from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
@@ -38,6 +39,7 @@ from launchyard.domain.retry_wire import item_policy, queue_policy
 from launchyard.domain.rights import Action
 from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
+from launchyard.domain.targets.preview import unclaimed
 from launchyard.domain.wire import from_json, to_json
 from launchyard.ports.families import QUEUE_ENQUEUED
 from launchyard.ports.records import ItemFilter, ItemView, NewItem, Queue
@@ -144,9 +146,10 @@ class ItemRoutes:
         new = from_json(NewLaunch, await read_json(request, self._house.settings.json_b))
         queue = self._store.queue(entity, name)
         judged = self.judge(new, queue)
+        shown, troubles = self._shown(judged, queue)
         findings = tuple(
             Finding(path=dotted(one.path), message=one.message, hint=one.hint)
-            for one in judged.warnings
+            for one in (*judged.warnings, *troubles)
         )
         return answer_value(
             Planned(
@@ -156,9 +159,21 @@ class ItemRoutes:
                 spec=hide_user_data(judged.document),
                 config=judged.merged,
                 priority=judged.priority.word,
+                request=hide_user_data(shown),
                 findings=findings,
             )
         )
+
+    def _shown(self, judged: Submission, queue: Queue) -> tuple[Json, Sequence[Problem]]:
+        """Return what the target would be asked for, or what is in the way of that."""
+        rules = self._house.services.targets.get(queue.resource)
+        if rules is None or rules.show is None:
+            return None, ()
+        names = (queue.entity, queue.name, queue.resource)
+        try:
+            return rules.show(unclaimed(*names, judged.document, queue.config)), ()
+        except DocumentError as e:
+            return None, e.problems
 
     async def items(self, request: Request) -> Response:
         who = self._guard.principal(request)

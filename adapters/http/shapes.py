@@ -185,7 +185,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What would be put on the queue."""
+    """What would be put on the queue; `request` is what its target would be asked for.
+
+    There is none where only an agent can tell, or where a finding says what is in the way.
+    """
 
     entity: str
     queue: str
@@ -193,6 +196,7 @@ class Planned:
     spec: Json
     config: Json
     priority: str
+    request: Json = None
     findings: tuple[Finding, ...] = ()
 
 

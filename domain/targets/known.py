@@ -11,10 +11,12 @@ from launchyard.domain.targets import (
     kubernetes_policy,
     local_config,
 )
+from launchyard.domain.targets.preview import previews
 
 
 def known_targets() -> Mapping[str, TargetRules]:
     """Return what a server knows of each target, by the queue's resource type."""
+    shown = previews()
     local = TargetRules(
         protected=local_config.PROTECTED,
         check=lambda config: local_config.read_settings(config)[1],
@@ -22,11 +24,13 @@ def known_targets() -> Mapping[str, TargetRules]:
     docker = TargetRules(
         protected=docker_config.PROTECTED,
         check=lambda config: docker_config.read_settings(config)[1],
+        show=shown[docker_config.TYPE],
     )
     kubernetes = TargetRules(
         protected=kubernetes_config.PROTECTED,
         check=lambda config: kubernetes_config.read_settings(config)[1],
         policy=kubernetes_policy.violations,
+        show=shown[kubernetes_config.TYPE],
     )
     return {
         local_config.TYPE: local,
