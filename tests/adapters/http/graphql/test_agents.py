@@ -1,0 +1,128 @@
+"""Stock agents as the wire sees them: work, ends, warnings, and what they may not run."""
+
+from __future__ import annotations
+
+import json
+
+from tests.adapters.http.graphql.conftest import Client
+
+AGENT = """query A($i: ID!) { launchAgent(id: $i) {
+  id name runQueues hostname agentStatus stopPolling heartbeatAt } }"""
+RUN = """query R($n: String!) { project(name: "p", entityName: "team") { run(name: $n) {
+  state stopped config summaryMetrics exitCode jobType tags user { username } } } }"""
+
+
+def test_an_agent_shows_in_our_list_and_stops_when_told(client: Client, queue: str) -> None:
+    """With its status, its queues by name and its slots; a drain is its `stopPolling`."""
+    agent = client.agent(queue)
+    shown = client.data(AGENT, i=agent)
+    assert shown["name"].startswith("box-1-")
+    assert (shown["agentStatus"], shown["stopPolling"]) == ("POLLING", False)
+    told = {"launchAgentId": agent, "agentStatus": "RUNNING"}
+    assert client.do("updateLaunchAgent", "success", **told)["success"]
+    [listed] = [one for one in client.server.call("GET", "/agents")["agents"] if one["id"] == agent]
+    assert (listed["status"], listed["queues"], listed["max_jobs"]) == ("running", [queue], 3)
+    assert listed["online"]
+    client.server.call("POST", f"/agents/{agent}/drain")
+    assert client.data(AGENT, i=agent)["stopPolling"] is True
+    client.pushed(queue)
+    assert client.pop(agent, queue) is None
+    for status in ("KILLED", "POLLING"):
+        client.do("updateLaunchAgent", "success", launchAgentId=agent, agentStatus=status)
+    [listed] = [one for one in client.server.call("GET", "/agents")["agents"] if one["id"] == agent]
+    assert (listed["status"], listed["online"]) == ("stopped", False)
+    assert client.data(AGENT, i="none") is None
+
+
+def test_an_item_goes_from_pop_to_the_end_of_its_run(client: Client, queue: str) -> None:
+    """The popped spec is whole; console lines become the log; the run's end is the item's."""
+    item = client.pushed(queue, overrides={"entry_point": ["true"]})
+    agent = client.agent(queue)
+    popped = client.pop(agent, queue)
+    assert popped["runQueueItemId"] == item
+    spec = popped["runSpec"]
+    assert spec["resource_args"] == {"local-process": {"env": {"A": "1"}}}
+    assert (spec["entity"], spec["project"], spec["author"]) == ("team", "P", "admin")
+    assert spec["uri"].startswith("placeholder-")
+    assert client.pop(agent, queue) is None
+    ack = {"runQueueItemId": item, "runName": "run0"}
+    assert client.do("ackRunQueueItem", "success", **ack)["success"] is True
+    other = {"runQueueItemId": item, "runName": "other"}
+    assert client.do("ackRunQueueItem", "success", **other)["success"] is False
+    refused = {"runQueueItemId": item, "stage": "agent", "message": "Error acking run queue item."}
+    assert client.do("failRunQueueItem", "success", **refused)["success"] is True
+    assert client.item(item)["state"] == "launched"
+    _run(client, item)
+    shown = client.item(item)
+    assert (shown["state"], shown["attempt_state"], shown["exit_code"]) == ("done", "failed", 3)
+    log = client.server.ask("GET", f"/items/{item}/logs?source=main").text
+    assert log == "one\ntwo\nthree\n"
+    run = client.data(RUN, n="run0")["run"]
+    assert (run["state"], run["exitCode"], run["jobType"]) == ("failed", 3, "train")
+    assert json.loads(run["summaryMetrics"]) == {"best": 0.5}
+    assert json.loads(run["config"])["lr"]["value"] == 1
+
+
+def _run(client: Client, item: str) -> None:
+    """Do what a job's run does: begin, send its console twice over, and end with 3."""
+    config = {"lr": {"value": 1}, "_wandb": {"value": {"launch_trace_id": item}}}
+    names = {"entityName": "team", "modelName": "p", "name": "run0", "jobType": "train"}
+    made = client.do("upsertBucket", "inserted bucket { id }", **names, config=json.dumps(config))
+    assert made["inserted"] is True
+    assert client.item(item)["attempt_state"] == "running"
+    lines = ["2026-01-01T00:00:00.000001 one\n", "ERROR 2026-01-01T00:00:00.000001 two\n"]
+    stream = "/files/team/p/run0/file_stream"
+    for _ in range(2):
+        piece = {"files": {"output.log": {"offset": 0, "content": lines}}}
+        assert client.post(piece, stream).json() == {"exitcode": None, "limits": {}}
+    summary = {"offset": 0, "content": ['{"best": 0.5}']}
+    files = {"output.log": {"offset": 2, "content": ["three"]}, "wandb-summary.json": summary}
+    assert client.post({"files": files, "complete": True, "exitcode": 3}, stream).ok
+
+
+def test_a_wish_for_the_end_reaches_agent_and_run(client: Client, queue: str) -> None:
+    """A cancel stops the run where the agent asks, and in the answer to the run's stream."""
+    item = client.pushed(queue)
+    client.pop(client.agent(queue), queue)
+    client.do("ackRunQueueItem", "success", runQueueItemId=item, runName="run1")
+    assert client.data(RUN, n="run1")["run"]["state"] == "pending"
+    client.server.call("POST", f"/items/{item}/cancel")
+    assert client.data(RUN, n="run1")["run"]["stopped"] is True
+    client.do("upsertBucket", "inserted", entityName="team", modelName="p", name="run1")
+    answer = client.post({"files": {}}, "/files/team/p/run1/file_stream").json()
+    assert answer["stopped"] is True
+    client.post({"complete": True, "exitcode": 255}, "/files/team/p/run1/file_stream")
+    assert client.item(item)["attempt_state"] == "cancelled"
+
+
+def test_a_failure_and_a_warning_are_kept(client: Client, queue: str) -> None:
+    """The stage says whose failure it is; a warning stands in the log."""
+    item = client.pushed(queue)
+    client.pop(client.agent(queue), queue)
+    words = {"runQueueItemId": item, "stage": "Kubernetes", "message": "no node fits"}
+    assert client.do("updateRunQueueItemWarning", "success", **words, filePaths=[])["success"]
+    words |= {"stage": "build", "message": "no such base image"}
+    assert client.do("failRunQueueItem", "success", **words)["success"]
+    shown = client.item(item)
+    assert (shown["attempt_state"], shown["reason"]) == ("failed", "build_failed")
+    assert shown["detail"] == "no such base image"
+    log = client.server.ask("GET", f"/items/{item}/logs?source=agent").text
+    assert log == "[Kubernetes] no node fits\n"
+
+
+def test_what_only_our_agents_can_run_fails_with_the_reason(client: Client, queue: str) -> None:
+    """And the agent gets the next item at once."""
+    uploaded = client.pushed(queue, source={"archive": "a" * 64}, overrides={"args": ["x"]})
+    good = client.pushed(queue)
+    assert client.pop(client.agent(queue), queue)["runQueueItemId"] == good
+    shown = client.item(uploaded)
+    assert (shown["state"], shown["reason"]) == ("done", "spec_invalid")
+    assert "only a launchyard agent" in shown["detail"]
+
+
+def test_the_submitters_own_key_goes_to_the_job(client: Client, queue: str) -> None:
+    """It is kept apart from the spec, and given with the pop alone."""
+    item = client.pushed(queue, _wandb_api_key="k" * 40)
+    assert "k" * 40 not in json.dumps(client.item(item))
+    popped = client.pop(client.agent(queue), queue)
+    assert popped["runSpec"]["_wandb_api_key"] == "k" * 40
