@@ -1,0 +1,64 @@
+"""Ways to begin jobs on a cluster and to wait for what becomes of them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from launchyard.adapters.kubernetes.runner import KubernetesRunner
+from launchyard.domain.attempt import ENDS
+from launchyard.domain.documents import Json
+from launchyard.domain.naming import Owner, labels, target_name
+from launchyard.ports.runner import Handle, Launch, Observation, Watch
+from tests.adapters.kubernetes.plans import script_plan
+
+LIMIT_S = 60.0
+
+
+def launch(
+    script: str, config: Json = None, secrets: Mapping[str, str] | None = None, **more: Any
+) -> Launch:
+    """Return the launch of a script by a new owner."""
+    owner = Owner(installation="tests", item=str(uuid.uuid4()), attempt=1, agent="a")
+    return Launch(
+        owner=owner,
+        name=target_name(owner.installation, owner.item, 1),
+        labels=labels(owner, ""),
+        plan=script_plan(script, config, **more),
+        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + LIMIT_S,
+        secrets=secrets or {},
+    )
+
+
+def told(watch: Watch, wanted: Callable[[Observation], bool]) -> Observation:
+    """Return the first observation that is *wanted*."""
+    until, last = time.monotonic() + LIMIT_S, None
+    while time.monotonic() < until:
+        for seen in watch.wait(until - time.monotonic()):
+            last = seen.observation
+            if wanted(last):
+                return last
+    raise AssertionError(f"never told; the last was {last}")
+
+
+def end_of(runner: KubernetesRunner, handle: Handle) -> Observation:
+    """Return how a job ended, which it has to."""
+    watch = runner.watch()
+    try:
+        watch.add(handle)
+        return told(watch, lambda seen: seen.state in ENDS)
+    finally:
+        watch.close()
+
+
+def log_of(runner: KubernetesRunner, handle: Handle, source: str) -> bytes:
+    """Return the whole log of a job that is over."""
+    text, until = b"", time.monotonic() + LIMIT_S
+    while time.monotonic() < until:
+        piece = runner.read_log(handle, source, len(text), 1 << 16)
+        text += piece.data
+        if piece.end:
+            return text
+    raise AssertionError("the log has no end")

@@ -1,0 +1,153 @@
+"""The runner on a cluster that fails: behind a proxy that makes trouble on request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from launchyard.adapters.kubernetes.paths import Address
+from launchyard.adapters.kubernetes.places import KubernetesConfig
+from launchyard.adapters.kubernetes.runner import KubernetesRunner
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.reason import Reason
+from launchyard.ports.runner import RunnerError
+from tests.adapters.kubernetes.jobs import end_of, launch, told
+from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
+from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
+
+S = AttemptState
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
+    """Give a stand-in: no real cluster has troubles on request."""
+    with standin(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def proxy(cluster: Kubernetes) -> Iterator[Proxy]:
+    """Give a proxy before it."""
+    with troubled(cluster.standin.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[KubernetesRunner]:
+    """Give a runner that reaches the cluster through the proxy."""
+    token = cluster.standin.token
+    path = write_kubeconfig(tmp_path / "kubeconfig", proxy.url, cluster.namespace, token)
+    config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
+    with closing(KubernetesRunner(config)) as runner:
+        yield runner
+
+
+def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """The cluster made the job and its answer was lost: the repetition finds it there."""
+    fault = proxy.add(Fault("POST", "/jobs", lost=True))
+    wish = launch("exit 0")
+    handle = runner.submit(wish)
+    assert fault.met.is_set()
+    assert runner.submit(wish) == handle
+    assert end_of(runner, handle).state is S.SUCCEEDED
+
+
+def test_an_answer_lost_between_secret_and_job(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """Each step is finished by the next try, and the job gets its secret."""
+    proxy.add(Fault("POST", "/secrets", lost=True))
+    proxy.add(Fault("PATCH", "/secrets", lost=True))
+    wish = launch('test "$WORD" = open', secrets={"WORD": "open"})
+    assert end_of(runner, runner.submit(wish)).state is S.SUCCEEDED
+
+
+def test_a_busy_cluster_is_asked_later(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """429 names the time to wait, and it is kept; 500 is tried again soon."""
+    proxy.add(Fault("POST", "/jobs", status=429, retry_after_s=1))
+    proxy.add(Fault("POST", "/jobs", status=500))
+    before = time.monotonic()
+    handle = runner.submit(launch("exit 0"))
+    assert time.monotonic() - before >= 1.0
+    assert end_of(runner, handle).state is S.SUCCEEDED
+
+
+def test_no_try_comes_after_the_deadline(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """Who cannot create in time gives up: another agent may have the lease by then."""
+    proxy.add(Fault("POST", "/jobs", status=500, times=1000))
+    wish = launch("exit 0")
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    late = type(wish)(
+        owner=wish.owner,
+        name=wish.name,
+        labels=wish.labels,
+        plan=wish.plan,
+        deadline=now + 1.0,
+    )
+    with pytest.raises(RunnerError) as caught:
+        runner.submit(late)
+    assert caught.value.retry
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) < now + 8.0
+
+
+def test_a_refusal_is_told_in_the_clusters_words(
+    runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
+) -> None:
+    """A right that is missing is named, with the remedy, and nothing is tried again."""
+    cluster.standin.denied.add(("create", "jobs"))
+    try:
+        with pytest.raises(RunnerError, match=r"cannot create resource.*give the agent") as caught:
+            runner.submit(launch("exit 0"))
+        assert not caught.value.retry
+    finally:
+        cluster.standin.denied.clear()
+
+
+def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """It goes on where it was: what ended meanwhile is told."""
+    watch = runner.watch()
+    handle = runner.submit(launch("sleep 1; exit 3"))
+    watch.add(handle)
+    told(watch, lambda seen: seen.state is S.RUNNING)
+    proxy.add(Fault("GET", "watch=true", status=500, times=3))
+    proxy.cut()
+    assert told(watch, lambda seen: seen.state is S.FAILED).exit_code == 3
+    watch.close()
+
+
+def test_a_forgotten_past_is_listed_anew(
+    runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
+) -> None:
+    """410: what was deleted in the gap is noticed as well as what ended in it."""
+    watch = runner.watch()
+    ending, going = runner.submit(launch("sleep 1; exit 3")), runner.submit(launch("sleep 600"))
+    for handle in (ending, going):
+        watch.add(handle)
+        told(watch, lambda seen: seen.state is S.RUNNING)
+    proxy.add(Fault("GET", "watch=true", status=500, times=4))
+    proxy.cut()
+    standin = cluster.standin.cluster
+    jobs = next(kind for kind in standin.kinds.values() if kind.plural == "jobs")
+    standin.delete(jobs, cluster.namespace, going.name, {"propagationPolicy": "Foreground"})
+    standin.compact()
+    ends = {}
+    while len(ends) < 2:
+        for seen in watch.wait(30.0):
+            ends[seen.handle] = seen.observation
+        ends = {handle: seen for handle, seen in ends.items() if seen.reason}
+    assert ends[ending].exit_code == 3
+    assert ends[going].reason is Reason.HANDLE_UNKNOWN
+    watch.close()
+
+
+def test_a_cancel_survives_a_lost_answer(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """The note was written or the job deleted, and nobody heard: it ends as cancelled."""
+    proxy.add(Fault("POST", "/configmaps", lost=True))
+    proxy.add(Fault("DELETE", "/jobs", lost=True))
+    handle = runner.submit(launch("sleep 600"))
+    runner.cancel(handle, 1.0, Reason.CANCELLED)
+    assert end_of(runner, handle).state is S.CANCELLED
+    runner.remove(handle)
+    assert runner.observe(handle).state is S.LOST
