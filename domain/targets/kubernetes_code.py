@@ -36,18 +36,17 @@ FETCHER_SEES: Final = frozenset({"LAUNCHYARD_SERVER", "LAUNCHYARD_TOKEN"})
 _GIT: Final = """\
 set -eu
 into=$1 url=$2 ref=$3
-export GIT_TERMINAL_PROMPT=0
+export GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=https:ssh
 git init -q "$into"
 cd "$into"
-git config protocol.file.allow never
-git config protocol.ext.allow never
 git remote add origin "$url"
-# A server that gives no single commit gives all of them.
-git fetch -q --depth 1 -- origin "${ref:-HEAD}" || git fetch -q --tags -- origin
-if git rev-parse -q --verify "$ref^{commit}" > /dev/null; then
-git checkout -q --detach "$ref"
+fetch() { git fetch -q "$@"; }
+# Some servers give no short history, and some give no single commit by its digest.
+if fetch --depth 1 -- origin "${ref:-HEAD}" || fetch -- origin "${ref:-HEAD}"; then
+git checkout -q --detach FETCH_HEAD --
 else
-git checkout -q --detach FETCH_HEAD
+fetch --tags -- origin
+git checkout -q --detach "$ref" --
 fi
 git submodule update -q --init --recursive
 chmod -R a+rwX "$into"

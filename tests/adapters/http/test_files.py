@@ -5,12 +5,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import cast
 
 import pytest
 import requests
 
+from launchyard.domain.spec import ArchiveSource, LaunchSpec
+from launchyard.domain.targets.kubernetes_code import fetcher
 from tests.adapters.http.agents import FakeAgent
 from tests.servers import RunningServer
 
@@ -51,8 +57,8 @@ def test_an_archive_comes_back_as_it_was(server: RunningServer) -> None:
     assert answer.headers["Content-Length"] == str(len(GOOD))
 
 
-def test_a_job_fetches_its_own_code(server: RunningServer) -> None:
-    """With its attempt's token alone, as a pod does; no other code."""
+def test_a_job_fetches_its_own_code(server: RunningServer, tmp_path: Path) -> None:
+    """With its attempt's token alone, as a pod's init container does; no other code."""
     other = archive(("secret.py", tarfile.REGTYPE, b"print(2)\n"))
     for data in (GOOD, other):
         server.ask("PUT", f"/archives/{digest(data)}", data=data)
@@ -64,8 +70,13 @@ def test_a_job_fetches_its_own_code(server: RunningServer) -> None:
     [grant] = agent.claim()["items"]
     agent.launch(grant)
     token = grant["secrets"]["LAUNCHYARD_TOKEN"]
-    assert server.ask("GET", f"/archives/{digest(GOOD)}", key=token).content == GOOD
     assert server.ask("GET", f"/archives/{digest(other)}", key=token).status_code == 403
+    code = LaunchSpec(code=ArchiveSource(digest(GOOD)))
+    _, flag, script, _, sha256 = map(str, cast("list[str]", fetcher(code, "")["command"]))
+    job = {"LAUNCHYARD_SERVER": server.url, "LAUNCHYARD_TOKEN": token}
+    words = [sys.executable, flag, script, str(tmp_path), sha256]
+    subprocess.run(words, env=job, check=True, timeout=30)
+    assert (tmp_path / "train.py").read_text() == "print(1)\n"
 
 
 @pytest.mark.parametrize(
