@@ -27,7 +27,7 @@ from graphql import (
 if TYPE_CHECKING:
     from tests.wandb_server.server import Request
 
-_SURPLUS = frozenset({"deleteArtifacts", "usedAs"})
+_SURPLUS = frozenset({"deleteArtifacts", "distributedID", "historyStep", "usedAs"})
 """Variables that stock clients send without declaring them."""
 
 
