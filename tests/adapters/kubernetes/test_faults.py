@@ -151,3 +151,16 @@ def test_a_cancel_survives_a_lost_answer(runner: KubernetesRunner, proxy: Proxy)
     assert end_of(runner, handle).state is S.CANCELLED
     runner.remove(handle)
     assert runner.observe(handle).state is S.LOST
+
+
+def test_a_job_costs_few_requests(runner: KubernetesRunner, cluster: Kubernetes) -> None:
+    """With a secret: three to begin, one to clear away, and none in between."""
+    warm = runner.submit(launch("exit 0"))
+    end_of(runner, warm)
+    asked = cluster.standin.asked
+    before = dict(asked)
+    handle = runner.submit(launch("exit 0", secrets={"WORD": "x"}))
+    assert end_of(runner, handle).state is S.SUCCEEDED
+    runner.remove(handle)
+    made = {key: count - before.get(key, 0) for key, count in asked.items()}
+    assert sum(made.values()) == 4, made

@@ -1,0 +1,161 @@
+"""What a cluster says of jobs, and what becomes of it; the same on the stand-in and a real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launchyard.adapters.kubernetes.client import Cluster
+from launchyard.adapters.kubernetes.paths import POD_KIND, Address, spot_of
+from launchyard.adapters.kubernetes.places import KubernetesConfig
+from launchyard.adapters.kubernetes.runner import KubernetesRunner
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.naming import ITEM
+from launchyard.domain.reason import Reason
+from launchyard.ports.runner import Handle, Launch, Observation
+from tests.adapters.kubernetes.jobs import end_of, launch, log_of, told
+from tests.rig.kubernetes.standin import Kubernetes, any_cluster
+
+S = AttemptState
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
+    """Give a cluster."""
+    with any_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def runner(cluster: Kubernetes, tmp_path: Path) -> Iterator[KubernetesRunner]:
+    """Give a runner on it."""
+    address = Address(cluster.kubeconfig)
+    config = KubernetesConfig(folder=str(tmp_path), address=address, namespace=cluster.namespace)
+    with closing(KubernetesRunner(config)) as runner:
+        yield runner
+
+
+@pytest.fixture
+def api(cluster: Kubernetes) -> Iterator[Cluster]:
+    """Give the cluster's API."""
+    with closing(Cluster(Address(cluster.kubeconfig))) as api:
+        yield api
+
+
+def pods_of(api: Cluster, handle: Handle) -> list[dict[str, Any]]:
+    """Return the pods of a job."""
+    path = POD_KIND.path(spot_of(handle.uid).place.namespace)
+    query = {"labelSelector": f"job-name={handle.name}"}
+    return [pod for page in api.pages(path, query) for pod in page["items"]]
+
+
+def explained(runner: KubernetesRunner, wish: Launch, word: str) -> Observation:
+    """Submit a job that gets nowhere; return what is told of it once *word* is in it."""
+    watch = runner.watch()
+    try:
+        handle = runner.submit(wish)
+        watch.add(handle)
+        return told(watch, lambda seen: word in seen.detail)
+    finally:
+        watch.close()
+        runner.cancel(handle, 0.0, Reason.CANCELLED)
+
+
+def pod_spec(**spec: Any) -> dict[str, Any]:
+    """Return the queue's part of a manifest that has this in its pod's specification."""
+    return {"spec": {"template": {"spec": spec}}}
+
+
+def test_want_of_memory_is_told(runner: KubernetesRunner) -> None:
+    """The container's own word for it, and what to do about it."""
+    limits = {"resources": {"limits": {"memory": "64Mi"}}}
+    config = pod_spec(containers=[{"name": "main", **limits}])
+    end = end_of(runner, runner.submit(launch("tail /dev/zero", config)))
+    assert (end.state, end.reason, end.exit_code) == (S.FAILED, Reason.OUT_OF_MEMORY, 137)
+    assert "memory" in end.detail
+
+
+def test_a_wait_is_explained(runner: KubernetesRunner) -> None:
+    """A node that nobody has and an image that nobody has: the cluster's words, while it waits."""
+    nowhere = pod_spec(nodeSelector={"launchyard-tests": "nowhere"})
+    assert explained(runner, launch("true", nowhere), "Unschedulable").state is S.PENDING
+    image = "nowhere.invalid/none:1"
+    assert explained(runner, launch("true", image=image), "nowhere.invalid").state is S.PENDING
+
+
+def test_a_hopeless_wait_ends(runner: KubernetesRunner, api: Cluster) -> None:
+    """After its grace it ends the attempt, for a reason of its own, and the job is taken away."""
+    wish = launch("true", {"start_grace": 1}, image="nowhere.invalid/none:1")
+    handle = runner.submit(wish)
+    end = end_of(runner, handle)
+    assert (end.state, end.reason) == (S.FAILED, Reason.SOURCE_UNREACHABLE)
+    assert not pods_of(api, handle)
+    runner.remove(handle)
+
+
+def test_an_eviction_is_a_preemption(runner: KubernetesRunner, api: Cluster) -> None:
+    """A pod that the cluster took away is nobody's failure, though the job says it failed."""
+    watch = runner.watch()
+    handle = runner.submit(launch("echo up; exec sleep 600"))
+    watch.add(handle)
+    told(watch, lambda seen: seen.state is S.RUNNING)
+    pod = pods_of(api, handle)[0]["metadata"]
+    path = f"{POD_KIND.path(pod['namespace'], pod['name'])}/eviction"
+    meta = {"name": pod["name"], "namespace": pod["namespace"]}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+    api.call("POST", path, {**body, "deleteOptions": {"gracePeriodSeconds": 1}})
+    end = told(watch, lambda seen: seen.reason is not None)
+    assert (end.state, end.reason) == (S.PREEMPTED, Reason.PREEMPTED)
+    watch.close()
+    runner.remove(handle)
+
+
+def test_a_suspended_job_frees_its_slot(runner: KubernetesRunner, api: Cluster) -> None:
+    """It waits in the cluster's own queue; let go, it runs."""
+    watch = runner.watch()
+    handle = runner.submit(launch("exit 0", {"spec": {"suspend": True}}))
+    watch.add(handle)
+    assert told(watch, lambda seen: seen.suspended).state is S.PENDING
+    place = spot_of(handle.uid).place
+    path = place.kind.path(place.namespace, handle.name)
+    api.call("PATCH", path, {"spec": {"suspend": False}})
+    assert told(watch, lambda seen: seen.reason is not None).state is S.SUCCEEDED
+    watch.close()
+    runner.remove(handle)
+
+
+def test_every_container_has_a_log(runner: KubernetesRunner) -> None:
+    """The job's own is `main`, whatever it is called; the others go by their names."""
+    beside = {"name": "beside", "image": "busybox:1.36", "command": ["/bin/sh", "-c", "echo hi"]}
+    config = pod_spec(containers=[{"name": "work"}, beside])
+    handle = runner.submit(launch("echo one; echo two", config))
+    assert end_of(runner, handle).state is S.SUCCEEDED
+    assert list(runner.log_sources(handle)) == ["main", "beside"]
+    assert log_of(runner, handle, "main") == b"one\ntwo\n"
+    assert log_of(runner, handle, "beside") == b"hi\n"
+    runner.remove(handle)
+
+
+def test_nothing_stays_behind(runner: KubernetesRunner, api: Cluster) -> None:
+    """Job, pod and secret go together; no pod outlives its job, and no note the end."""
+    wish = launch("echo up; exec sleep 600", secrets={"WORD": "canary"})
+    handle = runner.submit(wish)
+    document = api.call("GET", spot_of(handle.uid).place.kind.path(_space(handle), handle.name))
+    assert "canary" not in json.dumps(document)
+    runner.cancel(handle, 0.0, Reason.CANCELLED)
+    end_of(runner, handle)
+    assert not pods_of(api, handle)
+    runner.remove(handle)
+    query = {"labelSelector": f"{ITEM}={wish.labels[ITEM]}"}
+    for plural in ("secrets", "configmaps"):
+        path = f"/api/v1/namespaces/{_space(handle)}/{plural}"
+        assert not api.call("GET", path, query=query)["items"]
+
+
+def _space(handle: Handle) -> str:
+    return spot_of(handle.uid).place.namespace
