@@ -11,10 +11,11 @@ from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.adapters.kubernetes.view import GRACE
-from launchyard.domain.naming import Owner, may_adopt
+from launchyard.domain.naming import ITEM, Owner, may_adopt
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
 from launchyard.domain.targets.kubernetes_request import create_request, owned_by
+from launchyard.domain.targets.kubernetes_services import BESIDE
 from launchyard.ports.runner import Handle, Launch, RunnerError
 
 _STRICT: Final = {"fieldValidation": "Strict"}
@@ -107,6 +108,8 @@ def _annotated(document: Obj, plan: KubernetesPlan) -> Obj:
 
 def _is_of(found: Mapping[str, Any], owner: Owner) -> bool:
     labels = found["metadata"].get("labels") or {}
+    if BESIDE in labels:
+        labels = {**labels, ITEM: labels[BESIDE]}
     return may_adopt(labels, owner.installation, owner.item, owner.attempt)
 
 
