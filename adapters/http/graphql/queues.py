@@ -91,10 +91,10 @@ class QueueTopic:
     def create(self, _parent: Any, ask: Ask, given: Given) -> Any:
         entity = self._own_project(ask, given)
         self._check_access(entity, given["access"])
-        made = {"resource": _PLAIN, "config": {}, "template_variables": None}
+        made: dict[str, Any] = {"resource": _PLAIN, "config": {}, "template_variables": None}
         if given.get("defaultResourceConfigID"):
             made = _loose(given["defaultResourceConfigID"])
-        new = NewQueue(name=given["queueName"], mode=_mode(given), **made)  # type: ignore[arg-type]
+        new = NewQueue(name=given["queueName"], mode=_mode(given), **made)
         queue = self._store.add_queue(self._rest.wanted(entity, new))
         self._house.queue_changed((entity, queue.name))
         return {"success": True, "queueID": ids.make(QUEUE, queue.name, entity)}

@@ -50,7 +50,7 @@ def refusal(spec: Json, secrets: Collection[str]) -> str:
     """Return why a stock agent cannot run a launch, or nothing."""
     found = parse_spec(spec)
     if found.code is not None:
-        return "its code was uploaded to this server, and only a launchyard agent fetches it"
+        return "only a launchyard agent fetches its `source`"
     if set(secrets) - {WANDB_KEY}:
         return "it needs secrets, which only a launchyard agent is given"
     return ""

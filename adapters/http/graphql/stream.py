@@ -105,17 +105,19 @@ class StreamRoutes:
 
 def _news(body: Mapping[str, Any], told: Mapping[str, Any], run: Run) -> RunNews:
     ends = {name: lines.end for name in told if (lines := _lines(told[name])) is not None}
-    code = body.get("exitcode")
-    whole = isinstance(code, int) and not isinstance(code, bool)
     return RunNews(
         log_lines=_most(ends.get(_CONSOLE), run.log_lines),
         history_lines=_most(ends.get(_HISTORY), run.history_lines),
         event_lines=_most(ends.get(_EVENTS), run.event_lines),
         summary=_summary(told.get(_SUMMARY)),
-        exit_code=(code if whole and abs(code) <= _MOST_CODE else 1)
-        if body.get("complete") is True
-        else None,
+        exit_code=_code(body.get("exitcode")) if body.get("complete") is True else None,
     )
+
+
+def _code(given: object) -> int:
+    """Return an exit code; what is none counts as a failure."""
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    return given if isinstance(given, int) and whole and abs(given) <= _MOST_CODE else 1
 
 
 def _most(end: int | None, known: int) -> int | None:

@@ -14,7 +14,7 @@ from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.domain.exchange import AgentHello
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_world import MovableClock, World
-from launchyard.ports.records import ItemView, StoreError
+from launchyard.ports.records import ItemView, QueueChange, StoreError
 from launchyard.ports.tracking import RunChange, RunKey, RunNews
 
 RUN = RunKey(entity="team", project="p", name="run1")
@@ -167,7 +167,8 @@ def test_a_late_end_corrects_the_record(yard: Yard) -> None:
 
 def test_lost_is_not_tried_again_unless_the_queue_says_so(yard: Yard) -> None:
     """The queue's budget for what is lost decides, and then a late end is no longer asked for."""
-    item = yard.world.put(retry={"budgets": {"lost": 1}}).id
+    yard.store.change_queue("team", "q", QueueChange(retry={"budgets": {"lost": 1}}))
+    item = yard.world.put().id
     assert yard.store.stock_ack(yard.pop(), RUN)
     yard.begin()
     yard.pass_s(700)

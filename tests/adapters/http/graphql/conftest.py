@@ -13,6 +13,8 @@ import requests
 
 from tests.servers import RunningServer, running_server
 
+RUNS = {"entry_point": ["true"]}
+
 
 @dataclass
 class Client:
@@ -60,7 +62,7 @@ class Client:
             entityName=entity,
             projectName="model-registry",
             queueName=queue,
-            runSpec=json.dumps({"entity": entity, "project": "P", **spec}),
+            runSpec=json.dumps({"entity": entity, "project": "P", "overrides": RUNS, **spec}),
         )
 
     def pushed(self, queue: str, **spec: Any) -> str:

@@ -36,7 +36,7 @@ def test_an_agent_shows_in_our_list_and_stops_when_told(client: Client, queue: s
 
 def test_an_item_goes_from_pop_to_the_end_of_its_run(client: Client, queue: str) -> None:
     """The popped spec is whole; console lines become the log; the run's end is the item's."""
-    item = client.pushed(queue, overrides={"entry_point": ["true"]})
+    item = client.pushed(queue)
     agent = client.agent(queue)
     popped = client.pop(agent, queue)
     assert popped["runQueueItemId"] == item
@@ -112,7 +112,7 @@ def test_a_failure_and_a_warning_are_kept(client: Client, queue: str) -> None:
 
 def test_what_only_our_agents_can_run_fails_with_the_reason(client: Client, queue: str) -> None:
     """And the agent gets the next item at once."""
-    uploaded = client.pushed(queue, source={"archive": "a" * 64}, overrides={"args": ["x"]})
+    uploaded = client.pushed(queue, source={"archive": "a" * 64})
     good = client.pushed(queue)
     assert client.pop(client.agent(queue), queue)["runQueueItemId"] == good
     shown = client.item(uploaded)

@@ -41,9 +41,14 @@ def _deep(levels: int) -> str:
     return '{ artifact(id: "x") { ' + step * levels + "id" + " } }" * levels + " } }"
 
 
+def _spread(number: int) -> str:
+    """Return ten uses of a fragment."""
+    return f"...F{number} " * 10
+
+
 def _laughs(levels: int) -> str:
     """Return a few lines that ask for ten times as much with each level."""
-    spread = [f"fragment F{n} on User {{ {'...F%d ' % (n + 1) * 10} }}" for n in range(levels)]
+    spread = [f"fragment F{n} on User {{ {_spread(n + 1)} }}" for n in range(levels)]
     return " ".join(["{ viewer { ...F0 } }", *spread, f"fragment F{levels} on User {{ id }}"])
 
 

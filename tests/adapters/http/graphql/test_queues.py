@@ -22,7 +22,7 @@ CONFIG = """query C($e: String!, $i: ID!) { entity(name: $e) { defaultResourceCo
 def test_a_push_is_merged_with_its_queue(client: Client, queue: str) -> None:
     """The target comes from the queue, nulls at the top go, and the answer shows the whole."""
     spec = {"docker": None, "git": None, "resource": None, "resource_args": None}
-    answer = client.push(queue, overrides={"entry_point": ["true"]}, **spec)
+    answer = client.push(queue, **spec)
     payload = answer["data"]["pushToRunQueueByName"]
     told = json.loads(payload["runSpec"])
     assert told["resource"] == "local-process"
@@ -85,14 +85,17 @@ def test_a_queue_is_made_changed_and_deleted(client: Client, numbers: Iterator[i
         defaultResourceConfigID=loose,
     )
     text = """query M($q: String!) { project(name: "model-registry", entityName: "team") {
-      runQueue(name: $q) { id access defaultResourceConfigID prioritizationMode externalLinks } } }"""
+      runQueue(name: $q) { id access defaultResourceConfigID prioritizationMode } } }"""
     shown = client.data(text, q=name)["runQueue"]
     assert (shown["access"], shown["prioritizationMode"]) == ("PROJECT", "V0")
     kept = client.data(CONFIG, e="team", i=shown["defaultResourceConfigID"])
     [variable] = kept["defaultResourceConfig"]["templateVariables"]
     assert json.loads(variable["schema"])["enum"] == ["x", "y"]
     values = {"templateVariableValues": json.dumps({"a": "y"}), "priority": 0}
-    by_id = {"queueID": made["queueID"], "runSpec": json.dumps({"project": "p"})}
+    by_id = {
+        "queueID": made["queueID"],
+        "runSpec": json.dumps({"project": "p", "docker": {"docker_image": "x"}}),
+    }
     item = client.do("pushToRunQueue", "runQueueItemId", **by_id, **values)["runQueueItemId"]
     assert client.item(item)["priority"] == 0
     client.do("deleteFromRunQueue", "success", queueID=made["queueID"], runQueueItemId=item)
