@@ -74,6 +74,12 @@ def held(pace: Pace, until: float) -> Pace:
     return replace(pace, next_at=max(pace.next_at, until))
 
 
+def rotated(queues: Sequence[str], turn: int) -> Sequence[str]:
+    """Return *queues* from another one on at each turn, so that few slots do for all of them."""
+    at = turn % len(queues) if queues else 0
+    return (*queues[at:], *queues[:at])
+
+
 def pops(queues: Sequence[str], free: int, full: Collection[str]) -> tuple[str, ...]:
     """Return the queue of each pop of one request: at most *free* of them, one queue after another.
 

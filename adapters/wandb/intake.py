@@ -17,13 +17,16 @@ from launchyard.adapters.wandb.job_intake import JobIntake
 from launchyard.adapters.wandb.line import Line, field_of, now_ms
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest, Refusal
 from launchyard.domain.wandb_items import read_launch
-from launchyard.domain.wandb_polling import Pace, after_pop, held, jittered, pops
+from launchyard.domain.wandb_polling import Pace, after_pop, held, jittered, pops, rotated
 from launchyard.ports.launch_server import ServerError
 
 REST_S: Final = 10.0
 """How long a queue is left alone that gave a scheduler while no more may run."""
 
 SHELF_S: Final = 5.0
+SCARCE_S: Final = 1.0
+"""How long a claim waits that has not a slot for every queue: its next one may have more."""
+
 _RUN_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RUN_LENGTH: Final = 8
 
@@ -45,6 +48,7 @@ class Intake:
         self._resources: dict[str, str] = {}
         self._rests: dict[str, float] = {}
         self._shelf_at = 0.0
+        self._turn = 0
         self.refusing: Mapping[str, Refusal] = {}
 
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
@@ -76,7 +80,8 @@ class Intake:
         self._line.book.change(item.item, shelved=True, place=None, counter=item.counter + 1)
 
     def _wait(self, request: ClaimRequest) -> ClaimAnswer:
-        until = time.monotonic() + request.wait_s
+        scarce = 0 < request.free < len(request.queues)
+        until = time.monotonic() + min(request.wait_s, SCARCE_S if scarce else request.wait_s)
         while not self._line.closed.is_set():
             if request.free > 0:
                 items = self._from_shelf(request.free) or self._pop(request)
@@ -115,7 +120,9 @@ class Intake:
                 self._pace = held(self._pace, now + paused_s)
             if now < self._pace.next_at or self._current != request.claim_id:
                 return ()
-            asked = pops(self._open(request.queues, now), request.free, self._pace.full)
+            queues = self._open(request.queues, now)
+            asked = pops(rotated(queues, self._turn), request.free, self._pace.full)
+            self._turn += len(asked)
             if not asked:
                 self._pace = replace(self._pace, next_at=now + 1.0)
                 return ()

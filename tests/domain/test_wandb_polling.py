@@ -12,6 +12,7 @@ from launchyard.domain.wandb_polling import (
     held,
     jittered,
     pops,
+    rotated,
 )
 
 QUEUES = ("a", "b", "c", "d", "e")
@@ -95,3 +96,10 @@ def test_the_hot_time_ends() -> None:
     """An item long ago is no reason to hurry."""
     pace = after_pop(Pace(hit_at=0.0, wait_s=4.0), HOT_S + 1, ("a",), ())
     assert pace.next_at == HOT_S + 5
+
+
+def test_with_few_slots_every_queue_has_its_turn() -> None:
+    """One slot asks one queue after the other."""
+    turns = [pops(rotated(QUEUES, turn), 1, ())[0] for turn in range(6)]
+    assert turns == [*QUEUES, "a"]
+    assert rotated((), 3) == ()

@@ -38,6 +38,20 @@ def test_one_request_asks_every_queue(side: Side, wandb_server: WandbServer) -> 
     assert request.fields[0] == "updateLaunchAgent"
 
 
+def test_one_slot_does_for_many_queues(side: Side, wandb_server: WandbServer) -> None:
+    """They are asked in turn; a claim with fewer slots than queues ends soon for a newer one."""
+    side.queues = ("q1", "q2", "q3")
+    for name in side.queues:
+        wandb_server.queue(name)
+    wandb_server.push("q3", SPEC)
+    found: list[str] = []
+    for _ in range(12):
+        found += [grant.queue for grant in side.claim(free=1, wait_s=20).items]
+        if found:
+            break
+    assert found == ["q3"]
+
+
 def test_a_backlog_fills_all_slots(side: Side, wandb_server: WandbServer) -> None:
     """The first item shows that there is more; then one request brings what the slots take."""
     for _ in range(12):
