@@ -1,0 +1,221 @@
+"""Stock `wandb` against our server: the real package, as a process, from the command line up.
+
+It is installed once, into an environment of its own in the user's cache, without its extras.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.servers import RunningServer, running_server
+
+VERSION: Final = "0.31.0"
+LIMIT_S: Final = 120.0
+
+API = """
+import wandb
+from wandb.sdk.launch import launch_add
+api = wandb.Api()
+assert api.default_entity == "team", api.default_entity
+kind = {"entity": "team", "name": "made"}
+made = api.create_run_queue(
+    **kind, type="local-container", prioritization_mode="V0", config={"env": {"A": "{{a}}"}},
+    template_variables={"a": {"schema": {"type": "string", "enum": ["x", "y"]}}},
+)
+seen = api.run_queue("team", "made")
+assert (seen.type, seen.access, seen.prioritization_mode) == ("local-container", "PROJECT", "V0")
+assert seen.default_resource_config == {
+    "resource_args": {"local-container": {"env": {"A": "{{a}}"}}}
+}
+assert [one["name"] for one in seen.template_variables] == ["a"]
+api.upsert_run_queue(
+    **kind, resource_type="local-container", resource_config={"env": {"A": "1"}},
+    prioritization_mode="V0",
+)
+queued = launch_add(
+    docker_image="busybox", entity="team", project="p", queue_name="made", priority=0
+)
+assert queued.state == "pending", queued.state
+assert [one.id for one in api.run_queue("team", "made").items] == [queued.id]
+queued.delete()
+assert queued.state == "failed", queued.state
+api.run_queue("team", "made").delete()
+print("all of it")
+"""
+
+TRAIN = """
+import sys
+import wandb
+run = wandb.init(config={"lr": 0.1})
+print("hello from the job")
+wandb.log({"loss": 1.0})
+wandb.log({"loss": 0.5})
+run.summary["best"] = 0.5
+run.finish(exit_code=int(sys.argv[1]))
+"""
+
+
+@dataclass
+class Stock:
+    """The stock client with a home folder of its own."""
+
+    venv: Path
+    home: Path
+    server: RunningServer
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the variables that it runs with."""
+        return {
+            "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self.home),
+            "WANDB_DIR": str(self.home),
+            "WANDB_BASE_URL": self.server.url,
+            "WANDB_API_KEY": self.server.admin_key,
+            "WANDB_ERROR_REPORTING": "false",
+        }
+
+    def run(self, *words: str) -> str:
+        """Run a program of its environment, which has to succeed; return what it said."""
+        done = subprocess.run(
+            words,
+            env=self.env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def newest(self) -> dict[str, Any]:
+        """Return the item that was queued last."""
+        [item] = self.server.call("GET", "/items?most=1")["items"]
+        return dict(self.server.call("GET", f"/items/{item['id']}"))
+
+
+@pytest.fixture(scope="session")
+def venv() -> Path:
+    """Give an environment with the client; whoever comes first makes it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "launchyard-tests" / f"wandb-{VERSION}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            uv = [sys.executable, "-m", "uv", "--quiet"]
+            subprocess.run([*uv, "venv", "--clear", str(folder)], check=True)
+            python = str(folder / "bin" / "python")
+            install = [*uv, "pip", "install", "--python", python, f"wandb=={VERSION}"]
+            subprocess.run(install, check=True)
+            (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture
+def stock(tmp_path: Path, venv: Path) -> Iterator[Stock]:
+    """Give the client and a server with queues."""
+    with running_server(tmp_path / "server") as server:
+        server.make_queue()
+        variables = {"n": {"schema": {"type": "integer", "maximum": 4}}}
+        server.make_queue(
+            queue="boxes",
+            resource="local-container",
+            config={"env": {"N": "{{n}}"}},
+            template_variables=variables,
+            mode="priority",
+        )
+        home = tmp_path / "home"
+        home.mkdir()
+        yield Stock(venv, home, server)
+
+
+def _until(what: Callable[[], bool], said: Callable[[], str]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + LIMIT_S
+    while not what():
+        assert time.monotonic() < deadline, said()
+        time.sleep(0.2)
+
+
+def test_launches_queues_and_jobs_of_a_stock_client(stock: Stock) -> None:
+    """`wandb launch` with its flags, the public API of queues, jobs made and launched."""
+    words = ("wandb", "launch", "-q", "boxes", "-e", "team", "-p", "p")
+    (stock.home / "c.json").write_text('{"overrides": {"args": ["--epochs", "2"]}}')
+    more = ("-c", "c.json", "--set-var", "n=3", "--priority", "high")
+    assert "Added run to queue boxes" in stock.run(*words, "-d", "busybox:1", *more)
+    item = stock.newest()
+    assert item["spec"]["docker"] == {"docker_image": "busybox:1"}
+    assert item["spec"]["overrides"]["args"] == ["--epochs", "2"]
+    assert item["spec"]["template_variables"] == {"n": 3}
+    assert (item["priority"], item["resource"]) == (1, "local-container")
+    assert "all of it" in stock.run("python", "-c", API)
+    (stock.home / "src").mkdir()
+    (stock.home / "src" / "train.py").write_text("print(1)\n")
+    (stock.home / "src" / "requirements.txt").write_text("\n")
+    job = ("wandb", "job", "create", "-e", "team", "-p", "p", "-n", "trainer")
+    said = stock.run(*job, "-E", "train.py", "code", "src")
+    assert "team/p/trainer:v0" in said
+    stock.run(*words, "-j", "team/p/trainer:v0", "--set-var", "n=1")
+    assert stock.newest()["spec"]["job"] == "team/p/trainer:v0"
+    assert "trainer" in stock.run("wandb", "job", "list", "-e", "team", "-p", "p")
+
+
+def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
+    """It runs jobs whose items follow their runs, and stops when our list of agents says so."""
+    server = stock.server
+    (stock.home / "train.py").write_text(TRAIN)
+    python = str(stock.venv / "bin" / "python")
+    items = [server.submit(python, str(stock.home / "train.py"), code) for code in ("0", "3")]
+    log = tmp_path / "agent.log"
+    with log.open("w") as out:
+        agent = subprocess.Popen(
+            ["wandb", "launch-agent", "-q", "main", "-e", "team", "--max-jobs", "4"],
+            executable=str(stock.venv / "bin" / "wandb"),
+            env=stock.env,
+            cwd=stock.home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _until(lambda: all(_item(server, one)["state"] == "done" for one in items), log.read_text)
+        [shown] = server.call("GET", "/agents")["agents"]
+        assert (shown["online"], shown["queues"], shown["max_jobs"]) == (True, ["main"], 4)
+        server.call("POST", f"/agents/{shown['id']}/drain")
+        assert agent.wait(LIMIT_S) == 0, log.read_text()
+    finally:
+        agent.kill()
+        agent.wait()
+    good, bad = (_item(server, one) for one in items)
+    assert (good["attempt_state"], good["exit_code"]) == ("succeeded", 0)
+    assert (bad["attempt_state"], bad["exit_code"], bad["reason"]) == ("failed", 3, "exit_code")
+    assert "hello from the job" in server.ask("GET", f"/items/{items[0]}/logs?source=main").text
+    [shown] = server.call("GET", "/agents")["agents"]
+    assert (shown["status"], shown["online"]) == ("stopped", False)
+    text = """query R($n: String!) { project(name: "p", entityName: "team") {
+      run(name: $n) { state config summaryMetrics historyLineCount } } }"""
+    body = {"query": text, "variables": {"n": good["run_id"]}}
+    run = server.ask("POST", "graphql", json=body).json()["data"]["project"]["run"]
+    assert (run["state"], run["historyLineCount"]) == ("finished", 2)
+    assert json.loads(run["summaryMetrics"])["best"] == 0.5
+    assert json.loads(run["config"])["lr"]["value"] == 0.1
+    assert "Traceback" not in server.said()
+
+
+def _item(server: RunningServer, item: str) -> dict[str, Any]:
+    return dict(server.call("GET", f"/items/{item}"))
