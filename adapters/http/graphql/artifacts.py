@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any, Final
 
 from launchyard.adapters.http.graphql import ids
+from launchyard.adapters.http.graphql.artifact_shapes import (
+    COMMITTED,
+    KIND,
+    membership,
+    sequence,
+    shown,
+)
 from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
 from launchyard.adapters.http.graphql.kept import Kept
-from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.graphql.runs import connection
-from launchyard.adapters.http.graphql.viewer import project_of
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
@@ -19,11 +23,7 @@ from launchyard.domain.rights import Action
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import Artifact
 
-_KIND: Final = "Artifact"
 _MANIFEST: Final = "ArtifactManifest"
-_SEQUENCE: Final = "ArtifactCollection"
-_COMMITTED: Final = "COMMITTED"
-_NO_TTL: Final = -2
 _LONGEST: Final = 128
 
 
@@ -78,7 +78,7 @@ class ArtifactTopic:
         found = self._store.artifact_of_client(given["clientID"])
         if found is None or not ask.may(Action.READ, found.entity):
             return None
-        return {"serverID": ids.make(_KIND, found.id)}
+        return {"serverID": ids.make(KIND, found.id)}
 
     def by_name(self, parent: Any, _ask: Ask, given: Given) -> Any:
         found = self._named(parent, given["name"])
@@ -86,7 +86,7 @@ class ArtifactTopic:
 
     def membership(self, parent: Any, _ask: Ask, given: Given) -> Any:
         found = self._named(parent, given["name"])
-        return _membership(found) if found else None
+        return membership(found) if found else None
 
     def _named(self, project: Any, name: str) -> Artifact | None:
         collection, _, alias = name.rpartition("/")[2].partition(":")
@@ -96,7 +96,7 @@ class ArtifactTopic:
         """Return the version of that number or alias, by default the latest."""
         wanted = alias or "latest"
         for one in reversed(self._store.artifacts(entity, project, collection)):
-            if one.state == _COMMITTED and (f"v{one.version}" == wanted or wanted in one.aliases):
+            if one.state == COMMITTED and (f"v{one.version}" == wanted or wanted in one.aliases):
                 return one
         return None
 
@@ -105,7 +105,7 @@ class ArtifactTopic:
     def collection(self, parent: Any, _ask: Ask, given: Given) -> Any:
         project = parent.get("project", parent)
         found = self._store.artifacts(project["entityName"], project["name"], given["name"])
-        return _sequence(found[-1]) if found else None
+        return sequence(found[-1]) if found else None
 
     async def collections(self, parent: Any, _ask: Ask, _given: Given) -> Any:
         project, kind = parent["project"], parent["name"]
@@ -113,7 +113,7 @@ class ArtifactTopic:
             lambda store: store.artifacts(project["entityName"], project["name"])
         )
         last = {one.collection: one for one in found if one.kind == kind}
-        return connection([_sequence(one) for _, one in sorted(last.items())])
+        return connection([sequence(one) for _, one in sorted(last.items())])
 
     def latest(self, parent: Any, _ask: Ask, _given: Given) -> Any:
         found = self._named(parent["project"], parent["name"])
@@ -123,12 +123,12 @@ class ArtifactTopic:
         project = parent["project"]
         where = (project["entityName"], project["name"], parent["name"])
         found = self._version(*where, given["aliasName"])
-        return _membership(found) if found else None
+        return membership(found) if found else None
 
     def versions(self, parent: Any, _ask: Ask, _given: Given) -> Any:
         project = parent["project"]
         where = (project["entityName"], project["name"], parent["name"])
-        found = [one for one in self._store.artifacts(*where) if one.state == _COMMITTED]
+        found = [one for one in self._store.artifacts(*where) if one.state == COMMITTED]
         return connection([shown(one) for one in reversed(found)])
 
     # --- files
@@ -226,7 +226,7 @@ class ArtifactTopic:
 
 
 def _number(text: str) -> str:
-    (number,) = ids.parts(_KIND, text, 1)
+    (number,) = ids.parts(KIND, text, 1)
     return number
 
 
@@ -249,63 +249,3 @@ def _aliases(given: Given) -> tuple[str, ...]:
 
 def _type(parent: Any, _ask: Ask, given: Given) -> Any:
     return {"id": ids.make("ArtifactType", given["name"]), "name": given["name"], "project": parent}
-
-
-def _sequence(of: Artifact) -> dict[str, Any]:
-    return {
-        "__typename": "ArtifactSequence",
-        "id": ids.make(_SEQUENCE, of.collection, of.project, of.entity),
-        "name": of.collection,
-        "project": project_of(of.entity, of.project),
-        "digestAlgorithm": "MANIFEST_MD5",
-    }
-
-
-def _alias_nodes(of: Artifact) -> list[dict[str, Any]]:
-    if of.state != _COMMITTED:
-        return []
-    names = dict.fromkeys((*of.aliases, f"v{of.version}"))
-    return [
-        {
-            "id": ids.make("ArtifactAlias", of.id, name),
-            "alias": name,
-            "artifactCollection": _sequence(of),
-        }
-        for name in names
-    ]
-
-
-def _membership(of: Artifact) -> dict[str, Any]:
-    return {
-        "id": ids.make("ArtifactCollectionMembership", of.id),
-        "versionIndex": of.version,
-        "createdAt": iso(of.created_ms),
-        "aliases": _alias_nodes(of),
-        "artifactCollection": _sequence(of),
-        "artifact": shown(of),
-    }
-
-
-def shown(of: Artifact) -> dict[str, Any]:
-    """Return a version's fields."""
-    metadata = of.about.get("metadata")
-    return {
-        "id": ids.make(_KIND, of.id),
-        "artifactSequence": _sequence(of),
-        "artifactType": {"name": of.kind},
-        "versionIndex": of.version,
-        "description": of.about.get("description"),
-        "metadata": None if metadata is None else json.dumps(metadata),
-        "ttlDurationSeconds": _NO_TTL,
-        "ttlIsInherited": True,
-        "tags": [],
-        "state": of.state,
-        "size": 0,
-        "digest": of.digest,
-        "digestAlgorithm": "MANIFEST_MD5",
-        "commitHash": of.id[:20],
-        "fileCount": 0,
-        "createdAt": iso(of.created_ms),
-        "updatedAt": iso(of.created_ms),
-        "aliases": _alias_nodes(of),
-    }
