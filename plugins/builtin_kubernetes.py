@@ -10,6 +10,7 @@ from launchyard.domain.config.schema import Block, Field, Kind
 from launchyard.domain.documents import Json
 from launchyard.domain.targets.kubernetes_config import TYPE
 from launchyard.domain.targets.kubernetes_kinds import KindRow, read_kinds
+from launchyard.domain.targets.kubernetes_policy import RULES
 from launchyard.plugins import API, hookimpl
 from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports.runner import Runner
@@ -48,6 +49,12 @@ BLOCK: Final = Block(
             minimum=0,
         ),
         Field(
+            key="grants",
+            kind=Kind.TEXTS,
+            doc="Rules of the security policy that bind no launch of this agent.",
+            choices=RULES,
+        ),
+        Field(
             key="kinds",
             kind=Kind.DOCUMENT,
             doc="How custom kinds tell their state: `Kind.group` and the words of its status.",
@@ -61,6 +68,11 @@ def _rows(settings: Mapping[str, Json]) -> tuple[KindRow, ...]:
     if problems:
         raise ValueError(str(DocumentError(problems)))
     return rows
+
+
+def _grants(settings: Mapping[str, Json]) -> tuple[str, ...]:
+    told = settings.get("grants")
+    return tuple(map(str, told)) if isinstance(told, list) else ()
 
 
 def _address(place: Place) -> Address:
@@ -115,6 +127,7 @@ def _target(setting: Setting) -> Target:
                     ),
                 ),
                 rows=_rows(settings),
+                grants=_grants(settings),
             ),
         )
     )

@@ -69,7 +69,12 @@ def draft(grant: ItemGrant, target: str, agent: AgentSide) -> Draft:
 
 
 def queue_side(grant: ItemGrant, target: str, agent: AgentSide) -> Json:
-    """Return what the queue's owner alone says: its configuration without the launch's words."""
+    """Return what the queue's owner alone says: its configuration without the launch's words.
+
+    Items of a W&B server arrive merged, and nobody can tell who wrote what: then it is nothing.
+    """
+    if WANDB_URL in grant.secrets and WANDB_URL not in references(grant.spec):
+        return {}
     spec = replace(parse_spec(grant.spec), resource=target, resource_args={}, env={})
     return _resolved(grant, spec, agent).document
 

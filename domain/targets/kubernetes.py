@@ -86,7 +86,7 @@ def plan_kubernetes(spec: LaunchSpec, config: Json, context: KubernetesContext) 
     settings, problems = read_settings(config)
     problems = (
         *problems,
-        *violations(context.queue, config, spec.additional_services),
+        *violations(_owners(context), config, spec.additional_services),
         *check_services(spec.additional_services),
         *(() if context.builds else check_code(spec, settings.text("code_claim"))),
     )
@@ -154,6 +154,14 @@ def _completed(settings: KubernetesSettings) -> Node:
     return document
 
 
+def _owners(context: KubernetesContext) -> Json:
+    """Return what owners say: that of the queue, with what the agent's owner grants."""
+    own = context.queue if isinstance(context.queue, dict) else {}
+    told = own.get("grants")
+    listed = told if isinstance(told, list) else [told]
+    return {**own, "grants": [*listed, *context.defaults.grants]}
+
+
 def _row(document: Node, defaults: KubernetesDefaults) -> KindRow:
     group = str(document.get("apiVersion")).rpartition("/")[0]
     return row_for(group, str(document.get("kind")), defaults.rows)
@@ -195,8 +203,10 @@ def _put_code(
 ) -> None:
     """Mount the source code, where no builder makes an image of it."""
     if not container.get("image"):
-        container["image"] = settings.base_image or default_image(spec)
-        if not settings.base_image:
+        told = spec.builder.get("base_image")
+        base = settings.base_image or (told if isinstance(told, str) else "")
+        container["image"] = base or default_image(spec)
+        if not base:
             install_first(container, spec.requirements)
     claim = settings.text("code_claim")
     volume: Node = {"emptyDir": {}}

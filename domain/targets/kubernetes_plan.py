@@ -16,7 +16,7 @@ class KubernetesDefaults:
     """What holds where the queue says nothing; no `run_s` means no limit.
 
     An empty `namespace`, `context` or `kubeconfig` is the client's own. `rows` tell of custom
-    kinds.
+    kinds. `grants` are rules of the policy that bind no launch of this agent.
     """
 
     run_s: float | None = None
@@ -27,6 +27,7 @@ class KubernetesDefaults:
     kubeconfig: str = ""
     grace: Grace = field(default_factory=Grace)
     rows: tuple[KindRow, ...] = KINDS
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,14 @@ from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.merge import merge_patch
 from launchyard.domain.spec import Service
-from launchyard.domain.submission import QueueRules, judge
+from launchyard.domain.submission import WANDB_URL, QueueRules, judge
+from launchyard.domain.targets.draft import AgentSide, queue_side
 from launchyard.domain.targets.known import known_targets
+from launchyard.domain.targets.kubernetes import plan_kubernetes
+from launchyard.domain.targets.kubernetes_plan import KubernetesContext, KubernetesDefaults
 from launchyard.domain.targets.kubernetes_policy import RULES, violations
-from tests.domain.targets.kubernetes_kit import SPEC, job_of, planned, pod_of
+from launchyard.domain.targets.preview import unclaimed
+from tests.domain.targets.kubernetes_kit import FACTS, SPEC, job_of, planned, pod_of
 
 EMPTY: dict[str, Json] = {"a": 1}
 
@@ -152,6 +156,18 @@ def test_the_agent_refuses_too_and_tells_everything_at_once() -> None:
     assert [str(p.path[-1]) for p in caught.value.problems] == ["hostPID", "hostIPC"]
     assert all("grants" in problem.hint for problem in caught.value.problems)
     assert pod_of(planned(config).document)["hostPID"] is True
+    defaults = KubernetesDefaults(grants=("hostPID", "hostIPC"))
+    merged = KubernetesContext(facts=FACTS, queue={}, defaults=defaults)
+    assert pod_of(plan_kubernetes(SPEC, config, merged).document)["hostIPC"] is True
+
+
+def test_items_of_a_wandb_server_have_no_owner() -> None:
+    """W-35: they arrive merged, so nothing in them is taken for the queue's own word."""
+    own = of_pod(serviceAccountName="train")
+    lease = unclaimed("team", "q", "kubernetes", {"docker": {"docker_image": "a"}}, own)
+    assert queue_side(lease, "kubernetes", AgentSide()) == own
+    stock = replace(lease, secrets={WANDB_URL: "http://w"})
+    assert queue_side(stock, "kubernetes", AgentSide()) == {}
 
 
 def test_the_server_judges_a_launch_by_its_queue() -> None:
