@@ -3,7 +3,8 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS wheel
-ARG LOCK=requirements/run.lock
+# The packages of every target there is; requirements/run.lock has local jobs alone.
+ARG LOCK=requirements/image.lock
 WORKDIR /src
 COPY requirements requirements
 RUN python3 -m venv /opt/launchyard \

@@ -68,6 +68,8 @@ lock: $(TOOL)
 	$(COMPILE) --all-extras --group dev -o requirements/all.lock pyproject.toml
 	$(COMPILE) --extra server --group build -c requirements/all.lock \
 		-o requirements/run.lock pyproject.toml
+	$(COMPILE) --extra server --extra docker --extra kubernetes --group build \
+		-c requirements/all.lock -o requirements/image.lock pyproject.toml
 	$(COMPILE) --group domain -c requirements/all.lock -o requirements/domain.lock
 
 clean:

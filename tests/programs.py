@@ -34,11 +34,15 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def until(ready: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> None:
-    """Look until *ready*; fail naming *what* when the time is over."""
+def until(
+    ready: Callable[[], bool], what: str | Callable[[], str], limit_s: float = LIMIT_S
+) -> None:
+    """Look until *ready*; fail naming *what*, asked for by then, when the time is over."""
     stop = time.monotonic() + limit_s
     while not ready():
-        assert time.monotonic() < stop, f"{what}: not within {limit_s:.0f} s"
+        if time.monotonic() > stop:
+            name = what if isinstance(what, str) else what()
+            raise AssertionError(f"{name}: not within {limit_s:.0f} s")
         time.sleep(0.02)
 
 

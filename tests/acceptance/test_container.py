@@ -69,7 +69,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 "IPAddress"
             ]
             targets = {"agent": f"{address}:{PORT}", "server": f"127.0.0.1:{on.port}"}
-            until(lambda: is_ready(f"http://{address}:{PORT}"), docker.run("logs", container))
+            until(
+                lambda: is_ready(f"http://{address}:{PORT}"), lambda: docker.run("logs", container)
+            )
             with prometheus(folder, targets) as watcher:
                 yield Site(docker, on, container, f"http://{address}:{PORT}", watcher)
             docker.run("rm", "--force", container)
@@ -90,6 +92,12 @@ def test_a_job_runs_in_the_container_as_nobody_special(site: Site) -> None:
     told = f"{view['reason']}: {view['detail']}\n{site.docker.run('logs', site.container)}"
     assert view["attempt_state"] == "succeeded", told
     assert site.yard.log_of(item).strip() == "10001"
+
+
+def test_the_image_has_the_packages_of_every_target(site: Site) -> None:
+    """An agent with containers or a cluster as its target needs no image of its own."""
+    every = ("python3", "-c", "import docker, kubernetes, fastapi")
+    site.docker.run("run", "--rm", f"--entrypoint={every[0]}", IMAGE, *every[1:])
 
 
 def test_prometheus_sees_agent_and_server(site: Site) -> None:
