@@ -14,7 +14,7 @@ from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import RunnerError
+from launchyard.ports.runner import Handle, Observation, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, told
 from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
 from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
@@ -132,7 +132,7 @@ def test_a_forgotten_past_is_listed_anew(
     jobs = next(kind for kind in standin.kinds.values() if kind.plural == "jobs")
     standin.delete(jobs, cluster.namespace, going.name, {"propagationPolicy": "Foreground"})
     standin.compact()
-    ends = {}
+    ends: dict[Handle, Observation] = {}
     while len(ends) < 2:
         for seen in watch.wait(30.0):
             ends[seen.handle] = seen.observation

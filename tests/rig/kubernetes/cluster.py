@@ -51,6 +51,7 @@ class Cluster:
         self.kinds: dict[tuple[str, str, str], Resource] = {}
         self.shelves: dict[Resource, Shelf] = {}
         self.listeners: list[Callable[[Resource, Change], None]] = []
+        self._owned: dict[str, dict[tuple[Resource, tuple[str, str]], None]] = {}
         for kind in BUILT_IN:
             self.add_kind(kind)
         for name in ("default", "kube-system"):
@@ -210,7 +211,7 @@ class Cluster:
                 self._orphan(uid)
             elif policy == "Foreground" or not (finalizers or waits):
                 self._delete_owned(uid)
-                self._collect()
+                self._free(uid)
             return obj
 
     def drop_pod(self, space: str, name: str, uid: str) -> None:
@@ -219,17 +220,11 @@ class Cluster:
             found = self.look(PODS, space, name)
             if found is not None and found["metadata"]["uid"] == uid:
                 self._drop(PODS, found)
-                self._collect()
 
     def owned(self, uid: str) -> list[tuple[Resource, Obj]]:
         """Return what an object owns."""
-        return [
-            (kind, obj)
-            for kind, shelf in self.shelves.items()
-            if kind is not EVENTS
-            for obj in shelf.objects.values()
-            if any(o.get("uid") == uid for o in obj["metadata"].get("ownerReferences") or ())
-        ]
+        found = ((kind, self.look(kind, *key)) for kind, key in self._owned.get(uid, {}))
+        return [(kind, obj) for kind, obj in found if obj is not None]
 
     def _delete_owned(self, uid: str) -> None:
         for kind, obj in self.owned(uid):
@@ -243,31 +238,42 @@ class Cluster:
         for kind, obj in self.owned(uid):
             meta = {k: v for k, v in obj["metadata"].items() if k != "ownerReferences"}
             self._put(kind, "MODIFIED", {**obj, "metadata": meta}, obj)
+        self._owned.pop(uid, None)
 
-    def _collect(self) -> None:
-        """Let those go that were only waiting for what they own."""
+    def _free(self, uid: str) -> None:
+        """Let an object go that was only waiting for what it owned."""
+        if self.owned(uid):
+            return
         for kind, shelf in list(self.shelves.items()):
             if kind in {PODS, EVENTS, SECRETS}:
                 continue
-            for obj in list(shelf.objects.values()):
-                meta = obj["metadata"]
-                if FOREGROUND in (meta.get("finalizers") or ()) and not self.owned(meta["uid"]):
-                    left = [one for one in meta["finalizers"] if one != FOREGROUND]
-                    freed = {**obj, "metadata": {**meta, "finalizers": left}}
-                    if left:
-                        self._put(kind, "MODIFIED", freed, obj)
-                    else:
-                        self._drop(kind, freed)
+            obj = next((o for o in shelf.objects.values() if o["metadata"]["uid"] == uid), None)
+            if obj is None or FOREGROUND not in (obj["metadata"].get("finalizers") or ()):
+                continue
+            left = [one for one in obj["metadata"]["finalizers"] if one != FOREGROUND]
+            freed = {**obj, "metadata": {**obj["metadata"], "finalizers": left}}
+            if left:
+                self._put(kind, "MODIFIED", freed, obj)
+            else:
+                self._drop(kind, freed)
 
     def _drop(self, kind: Resource, obj: Obj) -> Obj:
         meta = obj["metadata"]
-        self.shelves[kind].objects.pop((meta.get("namespace", ""), meta["name"]), None)
-        return self._note(kind, "DELETED", obj, obj)
+        key = (meta.get("namespace", ""), meta["name"])
+        self.shelves[kind].objects.pop(key, None)
+        noted = self._note(kind, "DELETED", obj, obj)
+        for uid in _owners(obj):
+            self._owned.get(uid, {}).pop((kind, key), None)
+            self._free(uid)
+        self._owned.pop(meta["uid"], None)
+        return noted
 
     def _put(self, kind: Resource, word: str, obj: Obj, before: Obj | None) -> Obj:
         meta = obj["metadata"]
-        noted = self._note(kind, word, obj, before)
-        self.shelves[kind].objects[meta.get("namespace", ""), meta["name"]] = noted
+        key = (meta.get("namespace", ""), meta["name"])
+        noted = self.shelves[kind].objects[key] = self._note(kind, word, obj, before)
+        for uid in _owners(obj):
+            self._owned.setdefault(uid, {})[kind, key] = None
         return noted
 
     def _note(self, kind: Resource, word: str, obj: Obj, before: Obj | None) -> Obj:
@@ -290,3 +296,7 @@ def _grace(obj: Obj, options: Obj) -> int:
     given = options.get("gracePeriodSeconds")
     usual = obj["spec"].get("terminationGracePeriodSeconds", 30)
     return int(usual if given is None else given)
+
+
+def _owners(obj: Obj) -> list[str]:
+    return [str(owner.get("uid")) for owner in obj["metadata"].get("ownerReferences") or ()]
