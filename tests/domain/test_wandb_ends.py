@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Fact, Place
 from launchyard.domain.reason import Reason
 from launchyard.domain.wandb_ends import (
@@ -74,6 +75,6 @@ def test_the_stage_says_where_it_failed() -> None:
 
 def test_what_goes_on_is_the_same_run() -> None:
     """Once more resumed, and no longer the sweep's."""
-    spec = {"project": "p", "sweep_id": "s", "_resume_count": 1, "run_id": "old"}
+    spec: dict[str, Json] = {"project": "p", "sweep_id": "s", "_resume_count": 1, "run_id": "old"}
     assert resumed(spec, "r1") == {"project": "p", "run_id": "r1", "_resume_count": 2}
     assert resumed({}, "r1") == {"run_id": "r1", "_resume_count": 1}

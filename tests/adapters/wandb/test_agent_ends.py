@@ -1,0 +1,139 @@
+"""What a W&B server hears of the ends of items."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.exchange import (
+    Fact,
+    ItemGrant,
+    Report,
+    Verdict,
+)
+from launchyard.domain.reason import Reason
+from launchyard.ports.launch_server import ServerError
+from tests.adapters.wandb.agent_kit import SPEC, Side, lease
+from tests.wandb_server import WandbServer
+
+S = AttemptState
+
+
+def test_a_job_that_ends_well_without_wandb_is_done(side: Side, wandb_server: WandbServer) -> None:
+    """Its run is made and ended with code 0: that is what it was."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    assert side.end(grant, S.SUCCEEDED, Reason.COMPLETED, exit_code=0).verdict is Verdict.TAKEN
+    run = wandb_server.run(item.run_name or "")
+    assert run.state == "finished"
+    assert json.loads(run.config)["_wandb"]["value"]["launch_trace_id"] == item.id
+    assert item.error is None
+    assert side.again().hello().leases == ()
+
+
+def test_a_run_of_another_entity_is_reported_too(side: Side, wandb_server: WandbServer) -> None:
+    """Where a run goes is its launch's matter; its item is ours."""
+    item = wandb_server.push("q1", {**SPEC, "entity": "team"})
+    grant = side.one()
+    side.launch(grant)
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=2)
+    assert item.error is not None
+    assert item.error["message"] == "the job failed with exit code 2"
+
+
+def test_a_failure_brings_the_end_of_its_log(side: Side, wandb_server: WandbServer) -> None:
+    """As a file of the agent's own run, without the key that the job printed."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    tails = side.port._line.tails
+    tails.append_log(item.id, 1, "job", 0, f"key {wandb_server.api_key}\noh no\n".encode())
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=3)
+    assert item.state == "FAILED"
+    assert item.error is not None
+    assert item.error["stage"] == "run"
+    assert item.error["filePaths"] == [f"{item.id}/error/error.log"]
+    (sent,) = (data for path, data in wandb_server.files.items() if path.endswith("error.log"))
+    assert b"oh no" in sent
+    assert wandb_server.api_key.encode() not in sent
+    assert tails.tail(item.id, 1) == b""
+
+
+def test_a_failure_without_a_place_for_files_is_told_all_the_same(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The file is a help; the failure is what counts."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.port._line.tails.append_log(item.id, 1, "job", 0, b"oh no\n")
+    wandb_server.fail(500, field="createRunFiles")
+    side.end(grant, S.FAILED, Reason.EXIT_CODE, exit_code=3)
+    assert item.state == "FAILED"
+
+
+def test_warnings_are_told_once_and_per_item(side: Side, wandb_server: WandbServer) -> None:
+    """Two items with the same trouble each have their warning."""
+    items = [wandb_server.push("q1", SPEC) for _ in range(2)]
+    grants = [side.one(), side.one()]
+    fact = Fact(at_ms=1, state=S.PENDING, detail="no node has a GPU free")
+    for grant in (*grants, *grants):
+        side.report(grant, fact)
+    assert [len(item.warnings) for item in items] == [1, 1]
+    assert items[0].warnings[0]["message"] == "no node has a GPU free"
+
+
+def test_many_ends_cost_few_requests(side: Side, wandb_server: WandbServer) -> None:
+    """All runs are asked about in one request, and all failures told in one."""
+    items = [wandb_server.push("q1", SPEC) for _ in range(20)]
+    grants: list[ItemGrant] = []
+    while len(grants) < len(items):
+        grants += side.claim(free=20, wait_s=5).items
+    side.launch(*grants)
+    wandb_server.requests.clear()
+    facts = [Fact(at_ms=1, state=S.FAILED, reason=Reason.EXIT_CODE, logs_complete=True)] * 20
+    batch = [Report(lease=lease(g), seq=1, fact=f) for g, f in zip(grants, facts, strict=True)]
+    side.port.report(side.caller, batch)
+    assert {item.state for item in items} == {"FAILED"}
+    assert len(wandb_server.requests) == 2
+
+
+def test_a_preempted_job_goes_back_with_its_run_and_priority(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The same run, one resume more, and the place that it had; a key of its own goes along."""
+    queue = wandb_server.queue("q2", mode="V0", resource="local-process", config={"nice": 3})
+    item = wandb_server.push(
+        "q2", {**SPEC, "author": "ann", "_wandb_api_key": "k" * 40}, priority=0
+    )
+    side.queues = ("q2",)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.run(item.run_name or "")
+    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    (again,) = (i for i in wandb_server.items if i.id != item.id)
+    assert (again.queue, again.priority) == (queue.id, 0)
+    assert again.spec["run_id"] == item.run_name
+    assert again.spec["_resume_count"] == 1
+    assert again.spec["author"] == "ann"
+    assert again.spec["resource_args"] == {"local-process": {"nice": 3}}
+    resumed = side.claim(free=1, wait_s=5).items[0]
+    assert resumed.run_id == item.run_name
+
+
+def test_a_push_whose_answer_was_lost_is_not_repeated(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Two pushes would be two jobs of one run; so people are told to look."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.lose_answer(field="pushToRunQueueByName", times=1)
+    with pytest.raises(ServerError):
+        side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    assert side.end(grant, S.PREEMPTED, Reason.PREEMPTED).verdict is Verdict.TAKEN
+    assert len(wandb_server.seen("pushToRunQueueByName")) == 1
+    assert item.error is not None
+    assert "look for the run" in item.error["message"]
