@@ -53,15 +53,16 @@ class Logs:
         tail = self._tail(
             spot, Container(spot.place.namespace, pod.name, pod.uid, container), start
         )
-        if began or over:
+        tail.last = over
+        if began:
             self._pool.ensure(tail)
         data = tail.take(start, most_b) or b""
         until = time.monotonic() + _PATIENCE_S
-        while over and not data and not tail.done and time.monotonic() < until:
+        while over and began and not data and not tail.done and time.monotonic() < until:
             self._pool.ensure(tail)
             tail.wait(0.1)
             data = tail.take(start, most_b) or b""
-        end = over and not data and (tail.done or time.monotonic() >= until)
+        end = over and not data and (tail.done or not began or time.monotonic() >= until)
         to = start + len(data)
         return LogSlice(source=source, start=start, to=to, data=data, end=end)
 

@@ -23,7 +23,7 @@ Obj = dict[str, Any]
 
 
 class Submitting:
-    """Submits: for one without secrets that is a single request, else three."""
+    """Submits: two requests, and a single one for a job without secrets."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -38,15 +38,17 @@ class Submitting:
             plan, Submit(name=launch.name, labels=launch.labels, secrets=launch.secrets)
         )
         beside: list[tuple[str, Obj]] = []
-        if request.secret is not None:
-            # Before its job: a node that looks for a secret in vain looks again much later.
-            path = SECRETS.path(place.namespace)
-            beside.append((path, self._create(cluster, path, dict(request.secret), launch)))
         for service in request.services:
             path = self._kind(cluster, service).path(place.namespace)
             beside.append((path, self._create(cluster, path, dict(service), launch)))
         document = _annotated(dict(request.document), plan)
         made = self._create(cluster, place.kind.path(place.namespace), document, launch)
+        if request.secret is not None:
+            # Behind its job, which owns it from its first moment: so none is ever left behind, and
+            # it is there long before a node has made up its mind about the pod.
+            secret = owned_by(request.secret, made)
+            path = SECRETS.path(place.namespace)
+            beside.append((path, self._create(cluster, path, secret, launch)))
         for path, one in beside:
             _own(cluster, path, one, made)
         meta = made["metadata"]

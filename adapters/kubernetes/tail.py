@@ -41,6 +41,8 @@ class Tail:
         self._data, self._start = bytearray(), start
         self._stream: Stream | None = None
         self.done = False
+        self.last = False
+        """Whether the container is over, so that what cannot be had now never will be."""
         self.heard_s = 0.0
         self._closed = False
 
@@ -71,7 +73,7 @@ class Tail:
         except KubernetesError as e:
             # Not begun yet; or gone, and its log with it.
             if e.status in _REFUSED:
-                self._settle(done=e.status == 404)  # noqa: PLR2004 - HTTP's
+                self._settle(done=self.last or e.status == 404)  # noqa: PLR2004 - HTTP's
                 return
             raise
         try:

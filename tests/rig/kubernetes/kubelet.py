@@ -112,6 +112,8 @@ class Kubelet:
             raise RefusedError(400, "BadRequest", f"a container name must be one of {names}")
         run = self._runs.get(pod["metadata"]["uid"])
         output = run.outputs.get(name) if run else None
+        if self._plays:
+            return iter(())
         if run is None or output is None or not output.began:
             message = f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start'
             raise RefusedError(400, "BadRequest", message)
