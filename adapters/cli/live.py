@@ -15,6 +15,7 @@ from launchyard.adapters.cli.session import short
 from launchyard.adapters.cli.stages import STAGES, stage_of, stages_of
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.item import ItemState
+from launchyard.domain.reason import Reason
 from launchyard.domain.wire import to_json
 from launchyard.ports.operator import LogText
 from launchyard.ports.records import ItemView
@@ -204,8 +205,10 @@ def outcome(item: ItemView) -> str:
     first = f"{item.name or short(item.id)} {state} after {spent}"
     if item.attempt_state is AttemptState.SUCCEEDED:
         return first
-    code = f" with exit code {item.exit_code}" if item.exit_code is not None else ""
-    reason = f": {item.reason}{code}" if item.reason not in {"", state} else code
+    reason = "" if item.reason in {state, Reason.EXIT_CODE.value} else item.reason
+    code = f"exit code {item.exit_code}" if item.exit_code is not None else ""
+    said = f"{reason} ({code})" if reason and code else reason or code
+    reason = f": {said}" if said else ""
     detail = f"\n  why: {item.detail}" if item.detail else ""
     return f"{first}{reason}{detail}\n  more: launchyard show {short(item.id)}"
 

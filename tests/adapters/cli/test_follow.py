@@ -65,23 +65,24 @@ def test_ndjson_for_programs(home: Home, driver: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "code"),
+    ("end", "code", "told"),
     [
-        (AttemptState.FAILED, Reason.EXIT_CODE, 10),
-        (AttemptState.TIMED_OUT, Reason.RUN_TIMEOUT, 10),
-        (AttemptState.LOST, Reason.HANDLE_UNKNOWN, 12),
+        ((AttemptState.FAILED, Reason.EXIT_CODE), 10, "s: exit code 3\n"),
+        ((AttemptState.FAILED, Reason.OUT_OF_MEMORY), 10, "s: out_of_memory (exit code 3)\n"),
+        ((AttemptState.TIMED_OUT, Reason.RUN_TIMEOUT), 10, "s: run_timeout (exit code 3)\n"),
+        ((AttemptState.LOST, Reason.HANDLE_UNKNOWN), 12, "s: handle_unknown (exit code 3)\n"),
     ],
 )
 def test_the_exit_code_tells_the_end(
-    home: Home, driver: Driver, state: AttemptState, reason: Reason, code: int
+    home: Home, driver: Driver, end: tuple[AttemptState, Reason], code: int, told: str
 ) -> None:
     """And the reason is told in words."""
     process = home.begin("launch", "--follow", "--", "true")
     _run_job(driver)
-    driver.end(state, reason=reason, detail="the detail", exit_code=3)
+    driver.end(end[0], reason=end[1], detail="the detail", exit_code=3)
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == code, err
-    assert reason.value in err
+    assert told in err
     assert "the detail" in err
 
 
@@ -134,7 +135,7 @@ def test_following_what_has_ended_tells_the_end(home: Home, driver: Driver) -> N
     driver.end(AttemptState.FAILED, reason=Reason.EXIT_CODE, detail="the detail", exit_code=3)
     late = home.run("logs", "-f", item)
     assert (late.code, late.out) == (10, home.run("logs", item).out)
-    assert "exit_code" in late.err
+    assert "s: exit code 3\n" in late.err
     assert home.run("logs", "-f", item, "--source", "build").code == 10
     assert home.run("logs", "-f", item, "--json").lines[-1]["event"] == "end"
     assert home.run("logs", item).code == 0
