@@ -40,7 +40,9 @@ def run_once(job: Node) -> None:
     job.setdefault("backoffLimit", 0)
     pod = node(job, "template", "spec")
     pod.setdefault("restartPolicy", "Never")
-    if pod["restartPolicy"] == "Never" and job["backoffLimit"] == 0:
+    # A policy goes with neither restarts in place nor early replacements.
+    replaces = job.get("podReplacementPolicy", "Failed") == "Failed"
+    if pod["restartPolicy"] == "Never" and job["backoffLimit"] == 0 and replaces:
         taken: Json = {"type": "DisruptionTarget", "status": "True"}
         rule: Json = {"action": "FailJob", "onPodConditions": [taken]}
         job.setdefault("podFailurePolicy", {"rules": [rule]})

@@ -20,6 +20,7 @@ _MACHINE: Final = "it opens the machine to the job"
 _ACCOUNT: Final = "the job would act as another account of the cluster"
 _OTHERS: Final = "it reads what others keep in the namespace"
 _FENCE: Final = "it changes how the container is confined"
+_KEEPS: Final = "it decides when the object may go, which the agent has to"
 _PLACE: Final = "it goes round the scheduler"
 
 _PRESENT: Final = {
@@ -31,6 +32,8 @@ _PRESENT: Final = {
     "configMapKeyRef": _OTHERS,
     "configMapRef": _OTHERS,
     "externalIPs": "it takes traffic that is not for it",
+    "finalizers": _KEEPS,
+    "ownerReferences": _KEEPS,
 }
 _TRUE: Final = {
     "privileged": _MACHINE,
@@ -42,6 +45,7 @@ _TRUE: Final = {
     "hostPort": _MACHINE,
     "shareProcessNamespace": _FENCE,
     "automountServiceAccountToken": _ACCOUNT,
+    "manualSelector": "the pods of others would count as the job's own",
 }
 _FILLED: Final = {
     "serviceAccountName": _ACCOUNT,

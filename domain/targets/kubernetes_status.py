@@ -26,6 +26,7 @@ from launchyard.domain.targets.kubernetes_trouble import (
 )
 
 S: Final = AttemptState
+_OVER: Final = frozenset({"Succeeded", "Failed"})
 MAX_DETAIL: Final = 1000
 """How many characters of the cluster's words are kept."""
 
@@ -91,7 +92,7 @@ def judge(sight: Sight, now_ms: int, grace: Grace) -> Observed:
     if found.phase is Phase.SUSPENDED:
         detail = found.said or "the cluster holds it back"
         return Observed(state=S.PENDING, suspended=True, detail=_cut(detail))
-    if found.ending or any(_runs(pod) for pod in pods) or found.phase is Phase.RUNNING:
+    if found.ending or found.phase is Phase.RUNNING or _any_runs(pods):
         return Observed(state=S.RUNNING, detail=_leaving(pods), at_ms=_began(pods))
     trouble = _trouble(pods, events, found)
     if trouble is None:
@@ -131,6 +132,14 @@ def _runs(pod: PodSummary) -> bool:
     return pod.phase == "Running" and main is not None and main.step is not Step.WAITING
 
 
+def _any_runs(pods: Sequence[PodSummary]) -> bool:
+    """Tell whether the job runs, or has run and its object has only not said so yet."""
+    if any(_runs(pod) for pod in pods):
+        return True
+    over = [pod for pod in pods if pod.phase in _OVER]
+    return bool(over) and len(over) == len(pods)
+
+
 def _began(pods: Sequence[PodSummary]) -> int | None:
     found = (pod.main_container for pod in pods if _runs(pod))
     return min((c.at_ms for c in found if c is not None and c.at_ms is not None), default=None)
@@ -146,7 +155,7 @@ def _trouble(
     pods: Sequence[PodSummary], events: Sequence[EventSummary], found: ObjectSummary
 ) -> Trouble | None:
     """Return what to tell: pods know best, and of several the one that passes soonest counts."""
-    live = [pod for pod in pods if not pod.deleting and pod.phase not in {"Succeeded", "Failed"}]
+    live = [pod for pod in pods if not pod.deleting and pod.phase not in _OVER]
     known = [pod.trouble for pod in live if pod.trouble is not None]
     known = known or list(_of_events(live, events, found))
     order = [Patience.NONE, Patience.START, Patience.SCHEDULE]

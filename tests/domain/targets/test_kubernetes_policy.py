@@ -48,6 +48,8 @@ def of_pod(**pod: Json) -> dict[str, Json]:
         ({"serviceAccount": "admin"}, "serviceAccount"),
         ({"priorityClassName": "system-node-critical"}, "priorityClassName"),
         ({"nodeName": "n1"}, "nodeName"),
+        ({"metadata": {"finalizers": ["x/y"]}}, "finalizers"),
+        ({"manualSelector": True}, "manualSelector"),
         ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "hostPath"),
         ({"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, "secret"),
         ({"volumes": [{"name": "v", "persistentVolumeClaim": EMPTY}]}, "persistentVolumeClaim"),

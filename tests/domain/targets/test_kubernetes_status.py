@@ -48,6 +48,14 @@ def test_a_failed_pod_that_is_retried_is_no_end() -> None:
     assert "longer than 60 s" in over.detail
 
 
+def test_a_pod_is_over_before_its_job_says_so() -> None:
+    """In between the attempt still runs; it waits again only when a new pod has to start."""
+    for phase, status in (("Succeeded", ended(0, "Completed")), ("Failed", ended(1))):
+        assert judged(job(), pod(phase, status)).state is S.RUNNING
+    retried = judged(job(active=1, failed=1), pod("Failed", ended(1)), pod("Pending"))
+    assert retried.state is S.PENDING
+
+
 def test_an_end_that_is_only_decided_is_awaited() -> None:
     """FailureTarget comes before Failed; until then pods of it may still run."""
     seen = judged(job(condition("FailureTarget", "BackoffLimitExceeded")))
