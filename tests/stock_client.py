@@ -25,8 +25,9 @@ def stock_python(version: str = VERSIONS[0]) -> Path:
     folder.mkdir(exist_ok=True)
     python, made = folder / "bin/python", folder / ".made"
     lock = _ROOT / f"requirements/stock-{version}.lock"
-    with (folder / ".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # two workers of one run may want it
+    with folder.with_name(f"{folder.name}.held").open("w") as held:
+        # Two workers of one run may want it; `.lock` inside of it is the installer's own.
+        fcntl.flock(held, fcntl.LOCK_EX)
         if not made.exists() or made.read_text() != lock.read_text():
             _install(folder, lock)
             made.write_text(lock.read_text())

@@ -121,16 +121,16 @@ def test_the_real_client_works_with_it(tmp_path: Path) -> None:
     (source / "train.py").write_text("print(1)\n")
     (source / "requirements.txt").write_text("")
     with WandbServer() as server:
+        words = ["job", "create", "-p", "proj", "-e", "ent", "-n", "made"]
+        words += ["-E", "python train.py", "code", str(source)]
+        env = stock_environment(server.base_url, server.api_key, home)
+        command = [str(stock_python().with_name("wandb")), *words]
+        made = subprocess.run(
+            command, env=env, cwd=home, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
         item = server.push("q1", SPEC)
         with _stock_agent(server, home):
-            words = ["job", "create", "-p", "proj", "-e", "ent", "-n", "made"]
-            words += ["-E", "python train.py", "code", str(source)]
-            env = stock_environment(server.base_url, server.api_key, home)
-            command = [str(stock_python().with_name("wandb")), *words]
-            made = subprocess.run(
-                command, env=env, cwd=home, capture_output=True, text=True, timeout=120, check=False
-            )
-            assert made.returncode == 0, made.stdout + made.stderr
             server.wait_for(lambda _: item.state == "CLAIMED", 60)
         assert [agent.version for agent in server.agents] == ["wandb@0.31.0"]
         assert server.agents[0].statuses[0][1] == "RUNNING"
