@@ -154,6 +154,12 @@ class AgentConfig:
         """Return where the value of the key at *path* is from, as the file spells the key."""
         return self.origins.get(path, DEFAULT)
 
+    @property
+    def named_targets(self) -> frozenset[str]:
+        """The targets that somebody has set something for: defaults alone ask for none."""
+        said = (path for path, origin in self.origins.items() if origin != DEFAULT)
+        return frozenset(str(path[1]) for path in said if path[0] == "targets" and len(path) > 1)
+
 
 _MODELS: Final[dict[str, type[Any]]] = {
     "environment": EnvironmentConfig,

@@ -212,7 +212,7 @@ class _Wiring:
 
     def _targets(self) -> Mapping[str, Target]:
         found = self._plugins.targets.items()
-        wanted = [p for n, p in found if not p.when_configured or n in self._config.targets]
+        wanted = [p for n, p in found if not p.when_configured or n in self._config.named_targets]
         return {provider.name: self._made(provider) for provider in wanted}
 
     def _made(self, provider: TargetProvider) -> Target:
