@@ -5,11 +5,11 @@ What an adapter calls, and in which order:
 * `plan_kubernetes(spec, config, context) -> KubernetesPlan` in the main process; the plan pickles
   and holds no secret. `draft.queue_side(grant, TYPE, agent)` gives the context's `queue`.
   `kubernetes_plan` has the types.
-* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pull=))` is all of the
-  documents in the order of creation: `secret` (None without secret variables), `services`, then
-  `document`. All have the attempt's name or a name made from it, all labels and the namespace.
-  Create with `fieldValidation=Strict`. `shown_request(plan)` is for people, and
-  `with_image(plan, image)` puts a built image in (both there, too).
+* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pull=))` gives all of the
+  documents: `secret` (None without secret variables), `services` and `document`, each with its
+  name, labels and namespace. Create with `fieldValidation=Strict`. A pod waits for a secret that
+  comes after it. `shown_request(plan)` is for people, and `with_image(plan, image)` puts a built
+  image in (both there, too).
 * `owned_by(document, owner)` gives the owner reference to put (or patch: `metadata`) on secret and
   services once the object has its uid. `pull_secret(registry, user, password, namespace)` is the
   secret that all jobs of a namespace share for a registry; create it before, replace it when its

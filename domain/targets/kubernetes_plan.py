@@ -93,7 +93,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesRequest:
-    """The documents to create, in this order: secret, services, object."""
+    """The documents to create: the object, and what goes with it."""
 
     document: Mapping[str, Json]
     secret: Mapping[str, Json] | None = field(default=None, repr=False)
