@@ -5,7 +5,7 @@ What an adapter calls, and in which order:
 * `plan_kubernetes(spec, config, context) -> KubernetesPlan` in the main process; the plan pickles
   and holds no secret. `draft.queue_side(grant, TYPE, agent)` gives the context's `queue`.
   `kubernetes_plan` has the types.
-* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pull=))` gives all of the
+* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pull=))` gives the
   documents: `secret` (None without secret variables), `services` and `document`, each with its
   name, labels and namespace. Create with `fieldValidation=Strict`. A pod waits for a secret that
   comes after it. `shown_request(plan)` is for people, and `with_image(plan, image)` puts a built
