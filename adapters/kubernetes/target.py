@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
+from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.targets.draft import AgentSide, draft, queue_side
 from launchyard.domain.targets.kubernetes import plan_kubernetes
-from launchyard.domain.targets.kubernetes_config import TYPE
+from launchyard.domain.targets.kubernetes_config import PATH, TYPE
 from launchyard.domain.targets.kubernetes_plan import KubernetesContext, KubernetesDefaults
 from launchyard.domain.targets.kubernetes_request import with_image
 from launchyard.ports.builder import Built
 from launchyard.ports.target import HostSpec, PlanInput, Planned
+
+_NO_CLAIM: Final = Problem(
+    path=(*PATH, "code_claim"),
+    message="this agent puts no code on volume claims yet",
+    hint="leave it out: an init container then fetches what is in git or in an archive",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,8 @@ class KubernetesTarget:
             defaults=config.defaults,
         )
         plan = plan_kubernetes(known.facts.spec, known.config, context)
+        if plan.code_claim:
+            raise DocumentError([_NO_CLAIM])
         return Planned(
             plan=plan,
             secrets=known.secrets,
