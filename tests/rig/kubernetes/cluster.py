@@ -8,7 +8,7 @@ import re
 import threading
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -119,7 +119,7 @@ class Cluster:
             raise RefusedError(400, "BadRequest", f"this must be of kind {kind.kind}")
         if kind.namespaced and meta.get("namespace", space) != space:
             raise RefusedError(400, "BadRequest", "the object is of another namespace")
-        if kind.namespaced and (space, "") not in {(k[1], "") for k in self._spaces()}:
+        if kind.namespaced and ("", space) not in self.shelves[NAMESPACES].objects:
             raise RefusedError(404, "NotFound", f'namespaces "{space}" not found')
         if not meta.get("name"):
             if not meta.get("generateName"):
@@ -130,9 +130,6 @@ class Cluster:
         if self.look(kind, space, meta["name"]) is not None:
             message = f'{kind.full} "{meta["name"]}" already exists'
             raise RefusedError(409, "AlreadyExists", message)
-
-    def _spaces(self) -> Iterable[tuple[str, str]]:
-        return self.shelves[NAMESPACES].objects
 
     def _learn(self, kind: Resource, obj: Obj) -> None:
         """Serve what a new definition defines."""

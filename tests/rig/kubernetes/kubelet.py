@@ -12,50 +12,31 @@ import base64
 import contextlib
 import os
 import queue
-import resource
 import signal
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tests.rig.kubernetes.cluster import Change, Cluster
+from tests.rig.kubernetes.containers import (
+    ConfigError,
+    Output,
+    Run,
+    condition,
+    end,
+    follow,
+    limit_to,
+    signal_all,
+    size_b,
+    status_of,
+    told,
+)
 from tests.rig.kubernetes.kinds import PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
 NO_NODE: Final = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
-_UNITS: Final = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
-
-
-class ConfigError(Exception):
-    """A container cannot be made as its pod wants it."""
-
-
-@dataclass
-class Output:
-    """What a container wrote, line by line with times, and how it stands."""
-
-    lines: list[tuple[str, bytes]] = field(default_factory=list)
-    status: Obj = field(default_factory=dict)
-    began: bool = False
-    over: bool = False
-
-
-@dataclass
-class Run:
-    """A pod that is being run."""
-
-    uid: str
-    space: str
-    name: str
-    changed: threading.Condition
-    outputs: dict[str, Output] = field(default_factory=dict)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 class Kubelet:
@@ -77,7 +58,7 @@ class Kubelet:
         self._thread.join(10)
         for run in list(self._runs.values()):
             run.stopping.set()
-            _signal(run, signal.SIGKILL)
+            signal_all(run, signal.SIGKILL)
         with self.secret_made:
             self.secret_made.notify_all()
         for thread in self._threads:
@@ -86,9 +67,8 @@ class Kubelet:
     def evict(self, space: str, name: str) -> None:
         """Evict a pod, as draining a node does."""
         pod = self._cluster.get(PODS, space, name)
-        message = "Eviction API: evicting"
-        condition = _condition("DisruptionTarget", "True", "EvictionByEvictionAPI", message)
-        self._say(pod["metadata"], conditions=[*pod["status"].get("conditions", ()), condition])
+        found = condition("DisruptionTarget", "True", "EvictionByEvictionAPI", "evicting")
+        self._say(pod["metadata"], conditions=[*pod["status"].get("conditions", ()), found])
         self._cluster.delete(PODS, space, name, {"gracePeriodSeconds": 1})
 
     def finish(self, space: str, name: str, code: int = 0) -> None:
@@ -96,7 +76,7 @@ class Kubelet:
         pod = self._cluster.get(PODS, space, name)
         reason = "Error" if code else "Completed"
         ended = {"exitCode": code, "reason": reason, "startedAt": now(), "finishedAt": now()}
-        statuses = [_status(c["name"], {"terminated": ended}) for c in pod["spec"]["containers"]]
+        statuses = [status_of(c["name"], {"terminated": ended}) for c in pod["spec"]["containers"]]
         phase = "Failed" if code else "Succeeded"
         self._say(pod["metadata"], phase=phase, containerStatuses=statuses)
 
@@ -117,7 +97,7 @@ class Kubelet:
         if run is None or output is None or not output.began:
             message = f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start'
             raise RefusedError(400, "BadRequest", message)
-        return _told(run, output, query)
+        return told(run, output, query)
 
     def _hear(self, kind: Resource, change: Change) -> None:
         if kind is PODS:
@@ -143,12 +123,12 @@ class Kubelet:
             key for key in spec.get("nodeSelector") or () if not key.startswith("kubernetes.io/")
         ]
         if wanted:
-            condition = _condition("PodScheduled", "False", "Unschedulable", NO_NODE)
-            self._say(meta, conditions=[condition])
+            found = condition("PodScheduled", "False", "Unschedulable", NO_NODE)
+            self._say(meta, conditions=[found])
             return
         if self._plays:
             running = {"running": {"startedAt": now()}}
-            statuses = [_status(c["name"], running) for c in spec["containers"]]
+            statuses = [status_of(c["name"], running) for c in spec["containers"]]
             self._say(meta, phase="Running", startTime=now(), containerStatuses=statuses)
             return
         run = Run(meta["uid"], meta["namespace"], meta["name"], threading.Condition())
@@ -167,11 +147,11 @@ class Kubelet:
             return
         run.stopping.set()
         grace_s = float(meta.get("deletionGracePeriodSeconds") or 0)
-        threading.Thread(target=_end, args=(run, grace_s), daemon=True).start()
+        threading.Thread(target=end, args=(run, grace_s), daemon=True).start()
 
     def _run(self, run: Run, pod: Obj) -> None:
         spec = pod["spec"]
-        scheduled = _condition("PodScheduled", "True", "", "")
+        scheduled = condition("PodScheduled", "True", "", "")
         self._say(pod["metadata"], startTime=now(), conditions=[scheduled])
         code: int | None = 0
         for one in spec.get("initContainers") or ():
@@ -260,7 +240,7 @@ class Kubelet:
     ) -> tuple[int, str]:
         output = run.outputs[container["name"]]
         words = [*container.get("command", ()), *container.get("args", ())] or ["true"]
-        limit = _bytes((container.get("resources") or {}).get("limits", {}).get("memory", ""))
+        limit = size_b((container.get("resources") or {}).get("limits", {}).get("memory", ""))
         began = now()
         with tempfile.TemporaryDirectory() as folder:
             try:
@@ -271,7 +251,7 @@ class Kubelet:
                     env=variables,
                     cwd=folder,
                     start_new_session=True,
-                    preexec_fn=(lambda: _limit(limit)) if limit else None,  # noqa: PLW1509
+                    preexec_fn=(lambda: limit_to(limit)) if limit else None,  # noqa: PLW1509
                 )
             except OSError as e:
                 return self._ended(run, pod, output, (128, "StartError", began, str(e)))
@@ -279,9 +259,9 @@ class Kubelet:
                 run.processes.append(process)
             output.began, output.status = True, {"running": {"startedAt": began}}
             if run.stopping.is_set():
-                _signal(run, signal.SIGKILL)
+                signal_all(run, signal.SIGKILL)
             self._tell(run, pod, phase="Running")
-            last = _follow(run, output, process)
+            last = follow(run, output, process)
             code = process.wait()
         code = 128 - code if code < 0 else code
         reason = "Error" if code else "Completed"
@@ -310,7 +290,7 @@ class Kubelet:
         ):
             told = [c["name"] for c in spec.get(names) or () if c["name"] in run.outputs]
             if told:
-                status[key] = [_status(name, run.outputs[name].status) for name in told]
+                status[key] = [status_of(name, run.outputs[name].status) for name in told]
         self._say(pod["metadata"], **status)
 
     def _say(self, meta: Obj, **status: Any) -> None:
@@ -318,79 +298,3 @@ class Kubelet:
             found = self._cluster.look(PODS, meta["namespace"], meta["name"])
             if found is not None and found["metadata"]["uid"] == meta["uid"]:
                 self._cluster.set_status(PODS, meta["namespace"], meta["name"], **status)
-
-
-def _condition(kind: str, status: str, reason: str, message: str) -> Obj:
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": now(),
-    }
-
-
-def _status(name: str, state: Obj) -> Obj:
-    image = {"image": "", "imageID": ""}
-    return {"name": name, "ready": "running" in state, "restartCount": 0, "state": state, **image}
-
-
-def _bytes(text: str) -> int:
-    return int(text[:-2]) * _UNITS[text[-2:]] if text[-2:] in _UNITS else int(text or 0)
-
-
-def _limit(most_b: int) -> None:
-    # What an interpreter needs to begin is not what the limit is for.
-    resource.setrlimit(resource.RLIMIT_AS, (most_b + (16 << 20), most_b + (16 << 20)))
-
-
-def _follow(run: Run, output: Output, process: subprocess.Popen[bytes]) -> bytes:
-    """Keep what a process writes; return its last line."""
-    assert process.stdout is not None
-    last = b""
-    with process.stdout as pipe:
-        for line in pipe:
-            last = line
-            stamp = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-            with run.changed:
-                output.lines.append((stamp, line))
-                run.changed.notify_all()
-    return last
-
-
-def _signal(run: Run, number: signal.Signals) -> None:
-    for process in list(run.processes):
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-
-
-def _end(run: Run, grace_s: float) -> None:
-    """End a pod's processes, in order if there is time for it."""
-    if grace_s > 0:
-        _signal(run, signal.SIGTERM)
-        until = time.monotonic() + grace_s
-        for process in list(run.processes):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(until - time.monotonic(), 0))
-    _signal(run, signal.SIGKILL)
-
-
-def _told(run: Run, output: Output, query: dict[str, str]) -> Iterator[bytes]:
-    """Yield the lines that a query of a log asks for."""
-    since = query.get("sinceTime", "").removesuffix("Z")[:19]
-    stamps, at = query.get("timestamps") == "true", 0
-    if query.get("tailLines"):
-        at = max(len(output.lines) - int(query["tailLines"]), 0)
-    while True:
-        with run.changed:
-            lines, over = output.lines[at:], output.over
-            if not lines and not over and query.get("follow") == "true":
-                run.changed.wait(1.0)
-                continue
-        at += len(lines)
-        for stamp, line in lines:
-            if stamp[:19] >= since:
-                yield f"{stamp} ".encode() + line if stamps else line
-        if query.get("follow") != "true" or (over and not lines):
-            return
