@@ -49,14 +49,15 @@ def after_pop(pace: Pace, now: float, asked: Sequence[str], given: Sequence[str]
 
     The wait is set as if without jitter; `waiting` adds it.
     """
+    now_full = {queue for queue in set(given) if given.count(queue) >= asked.count(queue)}
+    full = (pace.full - set(asked)) | now_full
     if given:
-        full = frozenset(q for q in set(given) if given.count(q) >= asked.count(q))
         wait_s = 0.0 if full else _HOT_WAIT_S
         return Pace(next_at=now + wait_s, hit_at=now, wait_s=_FIRST_WAIT_S, full=full)
     if pace.hit_at is not None and now - pace.hit_at <= HOT_S:
-        return replace(pace, next_at=now + _HOT_WAIT_S, full=frozenset())
+        return replace(pace, next_at=now + (0.0 if full else _HOT_WAIT_S), full=full)
     grown = min(pace.wait_s * _GROWTH, _IDLE_WAIT_S)
-    return Pace(next_at=now + pace.wait_s, wait_s=grown, full=frozenset())
+    return Pace(next_at=now + pace.wait_s, hit_at=pace.hit_at, wait_s=grown)
 
 
 def jittered(pace: Pace, now: float, jitter: float) -> Pace:
@@ -74,21 +75,21 @@ def held(pace: Pace, until: float) -> Pace:
     return replace(pace, next_at=max(pace.next_at, until))
 
 
-def rotated(queues: Sequence[str], turn: int) -> Sequence[str]:
-    """Return *queues* from another one on at each turn, so that few slots do for all of them."""
-    at = turn % len(queues) if queues else 0
-    return (*queues[at:], *queues[:at])
+def pops(queues: Sequence[str], free: int, full: Collection[str], turn: int = 0) -> tuple[str, ...]:
+    """Return the queue of each pop of one request: at most *free* of them.
 
-
-def pops(queues: Sequence[str], free: int, full: Collection[str]) -> tuple[str, ...]:
-    """Return the queue of each pop of one request: at most *free* of them, one queue after another.
-
-    Every queue is asked once, as far as there are slots; the rest goes to those that gave all they
-    were asked for.
+    Every queue is asked once where there are slots for all; else they have their turns, one
+    further at each. What is left goes to those that gave all they were asked for; with few slots
+    these come first in every second request.
     """
     most = min(free, MOST_POPS)
-    chosen = list(queues[:most])
-    likely = [queue for queue in queues if queue in full]
+    at = turn % len(queues) if queues else 0
+    order = (*queues[at:], *queues[:at])
+    likely = [queue for queue in order if queue in full]
+    if likely and most < len(order):
+        chosen = [] if turn % 2 else list(order[: min(most, 1)])
+    else:
+        chosen = list(order[:most])
     while likely and len(chosen) < most:
         chosen.extend(likely[: most - len(chosen)])
     return tuple(chosen)

@@ -17,7 +17,7 @@ from launchyard.adapters.wandb.job_intake import JobIntake
 from launchyard.adapters.wandb.line import Line, field_of, now_ms
 from launchyard.domain.exchange import ClaimAnswer, ClaimRequest, Refusal
 from launchyard.domain.wandb_items import read_launch
-from launchyard.domain.wandb_polling import Pace, after_pop, held, jittered, pops, rotated
+from launchyard.domain.wandb_polling import Pace, after_pop, held, jittered, pops
 from launchyard.ports.launch_server import ServerError
 
 REST_S: Final = 10.0
@@ -121,8 +121,8 @@ class Intake:
             if now < self._pace.next_at or self._current != request.claim_id:
                 return ()
             queues = self._open(request.queues, now)
-            asked = pops(rotated(queues, self._turn), request.free, self._pace.full)
-            self._turn += len(asked)
+            asked = pops(queues, request.free, self._pace.full, self._turn)
+            self._turn += 1
             if not asked:
                 self._pace = replace(self._pace, next_at=now + 1.0)
                 return ()

@@ -12,7 +12,6 @@ from launchyard.domain.wandb_polling import (
     held,
     jittered,
     pops,
-    rotated,
 )
 
 QUEUES = ("a", "b", "c", "d", "e")
@@ -68,7 +67,7 @@ def test_a_queue_that_gave_all_it_was_asked_for_is_asked_again_at_once() -> None
     pace = after_pop(Pace(), 10.0, ("a", "b"), ("a",))
     assert pace.next_at == 10.0
     assert pops(QUEUES, 8, pace.full) == (*QUEUES, "a", "a", "a")
-    assert pops(QUEUES, 2, pace.full) == ("a", "b")
+    assert pops(QUEUES, 2, pace.full) == ("a", "a")
 
 
 def test_one_request_never_asks_for_more_than_there_are_slots() -> None:
@@ -100,6 +99,15 @@ def test_the_hot_time_ends() -> None:
 
 def test_with_few_slots_every_queue_has_its_turn() -> None:
     """One slot asks one queue after the other."""
-    turns = [pops(rotated(QUEUES, turn), 1, ())[0] for turn in range(6)]
+    turns = [pops(QUEUES, 1, (), turn)[0] for turn in range(6)]
     assert turns == [*QUEUES, "a"]
-    assert rotated((), 3) == ()
+    assert pops((), 3, (), 2) == ()
+
+
+def test_with_few_slots_a_backlog_is_not_forgotten() -> None:
+    """Every second request goes to the queue that had more; the others still have their turns."""
+    asked = [pops(QUEUES, 1, {"c"}, turn)[0] for turn in range(10)]
+    assert asked[1::2] == ["c"] * 5
+    assert set(asked[0::2]) == set(QUEUES)
+    pace = after_pop(Pace(hit_at=9.0, full=frozenset("c")), 10.0, ("a",), ())
+    assert (pace.next_at, pace.full) == (10.0, frozenset("c"))
