@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,8 +18,9 @@ from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import ITEM
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle, Launch, Observation
+from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, log_of, told
+from tests.programs import until
 from tests.rig.kubernetes.standin import Kubernetes, any_cluster
 
 S = AttemptState
@@ -139,6 +141,38 @@ def test_every_container_has_a_log(runner: KubernetesRunner) -> None:
     assert log_of(runner, handle, "main") == b"one\ntwo\n"
     assert log_of(runner, handle, "beside") == b"hi\n"
     runner.remove(handle)
+
+
+def test_a_kind_of_ones_own(runner: KubernetesRunner, api: Cluster) -> None:
+    """Discovery tells its plural, and conditions by their usual names how it stands."""
+    names = {"plural": "simpolicies", "singular": "simpolicy", "kind": "SimPolicy"}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}}
+    group = f"t{uuid.uuid4().hex[:8]}.launchyard.dev"
+    spec: dict[str, Any] = {"group": group, "scope": "Namespaced", "names": names}
+    spec["versions"] = [{**version, "schema": {"openAPIV3Schema": schema}}]
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    api.call("POST", path, {"metadata": {"name": f"simpolicies.{group}"}, "spec": spec})
+    kind: dict[str, Any] = {"apiVersion": f"{group}/v1", "kind": "SimPolicy"}
+    until(lambda: serves(api, f"/apis/{group}/v1"), "the new kind")
+    handle = runner.submit(launch("true", {**kind, **pod_spec(containers=[{"name": "main"}])}))
+    place = spot_of(handle.uid).place
+    assert place.kind.plural == "simpolicies"
+    assert runner.observe(handle).state is S.PENDING
+    status = {"conditions": [{"type": "Succeeded", "status": "True"}]}
+    own = f"{place.kind.path(place.namespace, handle.name)}/status"
+    api.call("PATCH", own, {"status": status})
+    assert end_of(runner, handle).state is S.SUCCEEDED
+    runner.remove(handle)
+    api.call("DELETE", f"{path}/simpolicies.{group}")
+
+
+def serves(api: Cluster, path: str) -> bool:
+    """Tell whether the API has this path by now."""
+    try:
+        return bool(api.call("GET", path))
+    except RunnerError:
+        return False
 
 
 def test_nothing_stays_behind(runner: KubernetesRunner, api: Cluster) -> None:
