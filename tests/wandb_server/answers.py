@@ -169,7 +169,7 @@ class Answers:
     def _run_files(self, run: Run, names: tuple[str, ...]) -> dict[str, Any]:
         return {
             "uploadHeaders": [],
-            "edges": [{"node": self.file(run_file(run, name), name)} for name in names],
+            "edges": [{"node": self.file(run.file(name), name)} for name in names],
         }
 
     def sweep(self, entity: str, project: str, name: str) -> dict[str, Any] | None:
@@ -298,8 +298,3 @@ class Answers:
         }
         edges = [{"node": self.collection(entity, project, name)} for name in sorted(of_type)]
         return {"name": kind, "artifactCollections": {"edges": edges}} if of_type else None
-
-
-def run_file(run: Run, name: str) -> str:
-    """Give the storage path of a run's file."""
-    return f"run/{run.entity}/{run.project}/{run.name}/{name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.wandb_server.answers import Answers, run_file
+from tests.wandb_server.answers import Answers
 from tests.wandb_server.records import Artifact, Queue, Sweep, opaque
 from tests.wandb_server.state import RefusedError, State
 
@@ -208,7 +208,7 @@ class Operations:
         run = self._state.run(*where)
         if run is None:
             raise RefusedError(f"no run {'/'.join(where)}")
-        files = [self._answers.file(run_file(run, name), name) for name in input["files"]]
+        files = [self._answers.file(run.file(name), name) for name in input["files"]]
         return {"runID": run.id, "uploadHeaders": [], "files": files}
 
     def deleteRun(self, _info: Any, input: dict[str, Any]) -> Any:  # noqa: A002, N802

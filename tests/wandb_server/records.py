@@ -98,6 +98,10 @@ class Run:
         """Give the only id that a client builds by itself."""
         return opaque("Run:v1", f"{self.name}:{self.project}:{self.entity}")
 
+    def file(self, name: str) -> str:
+        """Give the storage path of one of the run's files."""
+        return f"run/{self.entity}/{self.project}/{self.name}/{name}"
+
 
 @dataclass(kw_only=True)
 class Sweep:
