@@ -20,6 +20,11 @@ class RunKey:
     project: str
     name: str
 
+    @property
+    def owner(self) -> str:
+        """Whose its files are, in a `KeptFile`."""
+        return f"run/{self.entity}/{self.project}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

@@ -33,6 +33,7 @@ _PROBES: Final = frozenset({"/livez", "/readyz"})
 
 _REPEATED: Final = frozenset(
     {"claim", "heartbeat", "launching", "reports", "livez", "readyz", "metrics", "{source}"}
+    | {"graphql", "file_stream"}
 )
 """Ends of routes that machines call all day: only what goes wrong there is worth a line."""
 

@@ -172,7 +172,7 @@ class SqlRuns(SqlStock):
             row = self._run_row(key)
             if row is None:
                 return False
-            self._db.run(_DROP_FILES, b_owner=f"run/{key.entity}/{key.project}/{key.name}")
+            self._db.run(_DROP_FILES, b_owner=key.owner)
             self._db.run(_DROP, b_n=row["n"])
             return True
 

@@ -12,9 +12,11 @@ from sqlalchemy import bindparam, delete, func, select
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.file_tables import archives, log_chunks, log_sources, outputs
 from launchyard.adapters.sql.part import Part
-from launchyard.adapters.sql.tables import agents, attempts, items, secrets
+from launchyard.adapters.sql.run_tables import run_files, runs
+from launchyard.adapters.sql.tables import agents, attempts, entities, items, secrets
 from launchyard.domain.item import ItemState
 from launchyard.ports.housekeeping import OldArchives, OldItem, OldItems
+from launchyard.ports.tracking import RunKey
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _PAGE: Final = 1000
@@ -29,6 +31,15 @@ _LOG_B = select(func.coalesce(func.sum(log_sources.c.cursor), 0)).where(
     log_sources.c.item_seq == bindparam("seq")
 )
 _OUTPUTS = select(outputs.c.size_b, outputs.c.blob).where(outputs.c.item_seq == bindparam("seq"))
+_RUN_OWNERS = (
+    select(entities.c.name.label("entity"), runs.c.project, runs.c.name)
+    .join(entities, entities.c.n == runs.c.entity_n)
+    .where(runs.c.item_seq == bindparam("seq"))
+)
+_RUN_FILES = select(run_files.c.size_b, run_files.c.blob).where(
+    run_files.c.owner == bindparam("owner")
+)
+_DROP_RUN_FILES = delete(run_files).where(run_files.c.owner == bindparam("b_owner"))
 _CHUNKS = (
     select(
         log_chunks.c.attempt,
@@ -50,6 +61,7 @@ _REST = (
     delete(outputs).where(outputs.c.item_seq == bindparam("b_seq")),
     delete(attempts).where(attempts.c.item_seq == bindparam("b_seq")),
     delete(secrets).where(secrets.c.item_seq == bindparam("b_seq")),
+    delete(runs).where(runs.c.item_seq == bindparam("b_seq")),
     delete(items).where(items.c.seq == bindparam("b_seq")),
 )
 _OLD_ARCHIVES = select(archives.c.sha256, archives.c.size_b).where(
@@ -59,6 +71,7 @@ _ARCHIVE = select(archives.c.blob).where(
     archives.c.sha256 == bindparam("sha256"), archives.c.created_ms < bindparam("before")
 )
 _DROP_ARCHIVE = delete(archives).where(archives.c.sha256 == bindparam("b_sha256"))
+_KEY: Final = ("entity", "project", "name")
 _NEWEST = select(func.coalesce(func.max(items.c.seq), 0))
 _SPECS = (
     select(items.c.seq, items.c.spec)
@@ -89,7 +102,9 @@ class SqlSweep(Part):
 
     def _old(self, row: Row) -> OldItem:
         log_b = self._db.number(_LOG_B, seq=row["seq"])
-        files = self._db.rows(_OUTPUTS, seq=row["seq"])
+        files = [*self._db.rows(_OUTPUTS, seq=row["seq"])]
+        for owner in self._run_owners(row["seq"]):
+            files += self._db.rows(_RUN_FILES, owner=owner)
         return OldItem(
             id=row["id"],
             size_b=log_b + sum(file["size_b"] for file in files),
@@ -105,9 +120,16 @@ class SqlSweep(Part):
             self._db.run(_SOURCES, b_seq=seq)
             if not self._drop_chunks(seq, most_b):
                 return False
+            for owner in self._run_owners(seq):
+                self._db.run(_DROP_RUN_FILES, b_owner=owner)
             for statement in _REST:
                 self._db.run(statement, b_seq=seq)
             return True
+
+    def _run_owners(self, seq: int) -> list[str]:
+        """Return whose files go with an item: those of its runs."""
+        rows = self._db.rows(_RUN_OWNERS, seq=seq)
+        return [RunKey(**{name: row[name] for name in _KEY}).owner for row in rows]
 
     def _drop_chunks(self, seq: int, most_b: int) -> bool:
         """Delete as much of a log as one transaction may; tell whether that was all."""

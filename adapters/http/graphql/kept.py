@@ -25,7 +25,7 @@ from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.ports.records import StoreError, Trouble
-from launchyard.ports.tracking import KeptFile, RunKey
+from launchyard.ports.tracking import KeptFile
 
 _PATH: Final = "/wandb/{verb}/{owner}/{path:path}"
 _GOOD_FOR_MS: Final = 24 * 3600 * 1000
@@ -147,11 +147,6 @@ class Kept:
         return StreamingResponse(
             pieces(file), headers=headers, media_type="application/octet-stream"
         )
-
-
-def run_owner(key: RunKey) -> str:
-    """Return whose a run's files are."""
-    return f"run/{key.entity}/{key.project}/{key.name}"
 
 
 def _subject(verb: str, owner: str, until: int, path: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from launchyard.adapters.http.graphql import ids
 from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
-from launchyard.adapters.http.graphql.kept import Kept, run_owner
+from launchyard.adapters.http.graphql.kept import Kept
 from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.graphql.viewer import DEFAULT_PROJECT, default_entity, project_of
 from launchyard.adapters.http.house import House
@@ -82,7 +82,7 @@ class RunTopic:
     def files(self, parent: Any, ask: Ask, given: Given) -> Any:
         """List a run's files, or give addresses to upload some to."""
         _, project, entity = ids.parts("Run", parent["id"], 3)
-        owner = run_owner(RunKey(entity=entity, project=project, name=parent["name"]))
+        owner = RunKey(entity=entity, project=project, name=parent["name"]).owner
         if given.get("upload"):
             ask.require_run(entity)
             nodes = [self._kept.upload(ask, owner, name) for name in given.get("names") or ()]
@@ -95,7 +95,7 @@ class RunTopic:
             entity=given["entityName"], project=given["projectName"], name=given["runName"]
         )
         ask.require_run(key.entity)
-        owner = run_owner(key)
+        owner = key.owner
         return {
             "runID": run_id(key),
             "uploadHeaders": [],

@@ -15,7 +15,7 @@ from launchyard.domain.exchange import AgentHello
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_world import MovableClock, World
 from launchyard.ports.records import ItemView, QueueChange, StoreError
-from launchyard.ports.tracking import RunChange, RunKey, RunNews
+from launchyard.ports.tracking import KeptFile, RunChange, RunKey, RunNews
 
 RUN = RunKey(entity="team", project="p", name="run1")
 OTHER = RunKey(entity="team", project="p", name="run2")
@@ -215,3 +215,18 @@ def test_an_agent_that_was_told_to_stop_is_gone_when_it_says_so(yard: Yard) -> N
     yard.store.stock_heard(yard.agent, "stopped")
     view = yard.store.stock_heard(yard.agent, "polling")
     assert (view.status, view.online) == ("stopped", False)
+
+
+def test_an_items_runs_go_with_it(yard: Yard) -> None:
+    """Housekeeping takes the run of an old item, and tells of the bytes of its files."""
+    item = yard.acked()
+    yard.begin()
+    file = KeptFile(owner=RUN.owner, path="a", size_b=3, sha256="s", md5="m", blob="kept/a")
+    yard.store.keep_file(file)
+    yard.end(0)
+    later = yard.clock.now_ms() + 1
+    [old] = yard.store.old_items(later, 0, 10).items
+    assert (old.id, old.size_b, old.blobs) == (item, 3, ("kept/a",))
+    assert yard.store.drop_item(item, later, 1000)
+    assert yard.store.run(RUN) is None
+    assert yard.store.kept_files(RUN.owner) == []

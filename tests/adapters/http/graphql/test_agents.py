@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.adapters.http.graphql.conftest import Client
 
@@ -126,3 +127,25 @@ def test_the_submitters_own_key_goes_to_the_job(client: Client, queue: str) -> N
     assert "k" * 40 not in json.dumps(client.item(item))
     popped = client.pop(client.agent(queue), queue)
     assert popped["runSpec"]["_wandb_api_key"] == "k" * 40
+
+
+def test_three_agents_share_a_queue(client: Client, queue: str) -> None:
+    """Nothing is lost and nothing doubled, however they pop beside each other."""
+    items = {client.pushed(queue) for _ in range(60)}
+
+    def work(agent: str) -> list[str]:
+        mine = Client(client.server)
+        taken: list[str] = []
+        with mine.session:
+            while popped := mine.pop(agent, queue):
+                item = popped["runQueueItemId"]
+                ack = {"runQueueItemId": item, "runName": f"{agent}-{len(taken)}"}
+                assert mine.do("ackRunQueueItem", "success", **ack)["success"]
+                taken.append(item)
+        return taken
+
+    with ThreadPoolExecutor(3) as pool:
+        shares = list(pool.map(work, [client.agent(queue) for _ in range(3)]))
+    taken = [item for share in shares for item in share]
+    assert sorted(taken) == sorted(items)
+    assert all(shares)
