@@ -191,6 +191,7 @@ class WandbServer:
     def items(self) -> list[Item]:
         """List the items in the order of their arrival."""
         with self.state.changed:
+            self.state.expire()
             return list(self.state.items.values())
 
     @property

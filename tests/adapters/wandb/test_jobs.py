@@ -14,6 +14,7 @@ from launchyard.domain.reason import Reason
 from launchyard.domain.spec import ImageSource, JobSource, command_of, parse_spec
 from launchyard.ports.source import Fetched, JobRequest, SourceError
 from tests.adapters.git.gitserver import Repo, client_environment, git_server, make_certificate
+from tests.adapters.wandb.agent_kit import SPEC, Side
 from tests.adapters.wandb.jobs_kit import NAME, access, add_code, add_job, fetcher
 from tests.wandb_server import WandbServer
 
@@ -63,6 +64,22 @@ def test_a_launch_without_a_job_asks_nothing(server: WandbServer) -> None:
     spec: Any = {"docker": {"docker_image": "a"}}
     assert Jobs(access(server)).completed(spec) == spec
     assert server.requests == []
+
+
+def test_a_claimed_launch_is_complete_and_a_wrong_one_ends(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The agent plans what the job says; an item of a job that is not there is failed in words."""
+    add_code(wandb_server, {"train.py": b""})
+    good = wandb_server.push("q1", SPEC | {"overrides": {}, "job": NAME})
+    bad = wandb_server.push("q1", SPEC | {"job": "ent/proj/gone:v1"})
+    granted: list[Any] = []
+    while bad.error is None or not granted:
+        granted.extend(side.claim(free=1, wait_s=5).items)
+    assert [parse_spec(grant.spec).source for grant in granted] == [JobSource("ent/proj/train:v0")]
+    assert command_of(parse_spec(granted[0].spec)) == ("python", "train.py")
+    assert (bad.error["stage"], good.error) == ("agent", None)
+    assert "ent/proj/gone:v1" in bad.error["message"]
 
 
 def test_code_arrives_with_its_frozen_requirements(server: WandbServer, tmp_path: Path) -> None:

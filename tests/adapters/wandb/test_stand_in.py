@@ -67,7 +67,7 @@ def test_an_item_is_leased_acked_once_and_comes_back() -> None:
         popped = _ask(server, POP, queue="q1")["data"]["popFromRunQueue"]
         assert popped == {"runQueueItemId": item.id, "runSpec": SPEC}
         assert _ask(server, POP, queue="q1")["data"]["popFromRunQueue"] is None
-        server.wait_for(lambda s: s.state.expire() or item.state == "PENDING")
+        server.wait_for(lambda s: s.items[0].state == "PENDING")
         assert _ask(server, ack, i=item.id)["data"]["ackRunQueueItem"] == {"success": False}
         assert _ask(server, POP, queue="q1")["data"]["popFromRunQueue"] is not None
         assert _ask(server, ack, i=item.id)["data"]["ackRunQueueItem"] == {"success": True}
