@@ -85,7 +85,7 @@ class Reporter(Role[ReporterLetter]):
 
     def work(self, letters: Sequence[ReporterLetter]) -> None:
         self._sort(letters)
-        wait = Backoff(0.25, 15.0)
+        wait = Backoff(0.25, 8.0)
         while (batch := self._batch()) and not self._session.quit.is_set():
             self.mailbox.doing = f"sends {len(batch)} reports"
             if self._send(batch):

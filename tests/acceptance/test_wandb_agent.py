@@ -27,8 +27,9 @@ def server() -> Iterator[WandbServer]:
 def agent(folder: Path, server: WandbServer) -> Program:
     """Start an agent as `wandb launch-agent` is started; its state is kept between starts."""
     env = {"WANDB_BASE_URL": server.base_url, "WANDB_API_KEY": server.api_key}
+    stop = {"LAUNCHYARD_AGENT_STOPPED_RUN_TIMEOUT": "0"}
     words = ["agent", "-q", "q1", "-q", "q2", "-e", "ent", "-j", "4", "--name", "here"]
-    return start(folder, "agent", [*words, "--operations-port", "0"], env)
+    return start(folder, "agent", [*words, "--operations-port", "0"], env | stop)
 
 
 def push(server: WandbServer, script: str, queue: str = "q1") -> Item:
@@ -87,12 +88,11 @@ def test_a_w_and_b_servers_queues_are_served(tmp_path: Path, server: WandbServer
     assert not any(server.api_key.encode() in data for data in written)
 
 
-def test_nothing_is_lost_in_an_outage_a_crash_or_a_stop(
-    tmp_path: Path, server: WandbServer
-) -> None:
+def test_nothing_is_lost_in_an_outage_or_a_crash(tmp_path: Path, server: WandbServer) -> None:
     """Jobs go on while the server is gone and their agent is killed; the next start adopts them.
 
-    A run that its user stops ends; a UI stop ends the agent, whose jobs stay.
+    Their ends are told once it is back, and none of them ran twice. A run that its user stops in
+    the web page is stopped.
     """
     go = tmp_path / "go"
     wait = f"echo begun >>{tmp_path}/log; until [ -e {go} ]; do sleep 0.05; done; exit 4"
@@ -112,8 +112,11 @@ def test_nothing_is_lost_in_an_outage_a_crash_or_a_stop(
         assert {i.error["message"] for i in items if i.error} == {"the job failed with exit code 4"}
         assert log.read_text().count("begun") == 2
         assert [i.acks for i in items] == [1, 1]
-        server.stop_agent(server.agents[-1])
-        assert program.wait(LIMIT_S) == 0
-        assert server.agents[-1].status == "KILLED"
+        last = push(server, f"touch {tmp_path}/up; exec sleep 300")
+        server.wait_for(lambda _: (tmp_path / "up").exists(), LIMIT_S, "the last job")
+        server.stop_run(last.run_name or "")
+        server.wait_for(lambda _: bool(last.warnings) or last.error, LIMIT_S, "the stop")
     finally:
-        program.stop()
+        code = program.stop()
+    assert code == 0, program.said()
+    assert server.agents[-1].status == "KILLED"
