@@ -99,14 +99,19 @@ def test_a_queue_is_made_changed_and_deleted(client: Client, numbers: Iterator[i
     item = client.do("pushToRunQueue", "runQueueItemId", **by_id, **values)["runQueueItemId"]
     assert client.item(item)["priority"] == 0
     client.do("deleteFromRunQueue", "success", queueID=made["queueID"], runQueueItemId=item)
+    _change(client, place)
+    assert client.do("deleteRunQueues", "success", queueIDs=[made["queueID"]])["success"]
+    assert name not in {one["name"] for one in client.data(LISTED, e="team")["runQueues"]}
+
+
+def _change(client: Client, place: dict[str, str]) -> None:
+    """Give a queue a wrong configuration, which changes nothing, and then a good one."""
     wish = {"resourceType": "local-container", "resourceConfig": '{"env": 1}'}
     told = client.do("upsertRunQueue", "success configSchemaValidationErrors", **place, **wish)
     assert told["success"] is False
     assert "env" in told["configSchemaValidationErrors"][0]
     wish["resourceConfig"] = '{"env": {"A": "2"}}'
     assert client.do("upsertRunQueue", "success", **place, **wish)["success"]
-    assert client.do("deleteRunQueues", "success", queueIDs=[made["queueID"]])["success"]
-    assert name not in {one["name"] for one in client.data(LISTED, e="team")["runQueues"]}
 
 
 # Of the team: viewer, submitter, agent and admin there, and an administrator of another entity.
