@@ -54,10 +54,12 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         assert made.wait_done(lasting)["attempt_state"] == "succeeded"
         assert made.log_of(lasting) == "begun\nended\n"
         if cluster.served is not None:
-            until(lambda: not any(map(cluster.standin.cluster.all, _kinds(cluster))), "clean up")
+            until(lambda: not _left(cluster), lambda: f"the removal of {_left(cluster)}")
 
 
-def _kinds(cluster: Kubernetes) -> list[Any]:
-    """Return the kinds of which nothing may stay behind."""
+def _left(cluster: Kubernetes) -> list[Any]:
+    """Return what is there of the kinds of which nothing may stay behind."""
     wanted = {"jobs", "pods", "secrets", "configmaps"}
-    return [kind for kind in cluster.standin.cluster.shelves if kind.plural in wanted]
+    kinds = [kind for kind in cluster.standin.cluster.shelves if kind.plural in wanted]
+    found = [(kind.plural, one) for kind in kinds for one in cluster.standin.cluster.all(kind)]
+    return [(plural, one["metadata"]["name"], one.get("status")) for plural, one in found]

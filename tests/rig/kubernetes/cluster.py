@@ -262,7 +262,8 @@ class Cluster:
         for uid in _owners(obj):
             self._owned.get(uid, {}).pop((kind, key), None)
             self._free(uid)
-        self._owned.pop(meta["uid"], None)
+        if not self._owned.get(meta["uid"]):  # else what it owned is still to be dealt with
+            self._owned.pop(meta["uid"], None)
         return noted
 
     def _put(self, kind: Resource, word: str, obj: Obj, before: Obj | None) -> Obj:

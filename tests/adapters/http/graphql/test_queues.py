@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ CONFIG = """query C($e: String!, $i: ID!) { entity(name: $e) { defaultResourceCo
 
 def test_a_push_is_merged_with_its_queue(client: Client, queue: str) -> None:
     """The target comes from the queue, nulls at the top go, and the answer shows the whole."""
-    spec = {"docker": None, "git": None, "resource": None, "resource_args": None}
+    spec: dict[str, Any] = dict.fromkeys(("docker", "git", "resource", "resource_args"))
     answer = client.push(queue, **spec)
     payload = answer["data"]["pushToRunQueueByName"]
     told = json.loads(payload["runSpec"])
