@@ -35,12 +35,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def committed() -> set[str]:
-    """Return the modules in the repository, by the paths that they have when installed."""
+    """Return the package's files in the repository, by the paths that they have when installed."""
     names = run(["git", "ls-files", "--", *LAYERS, "launchyard"], ROOT).splitlines()
     return {
         f"launchyard/{name}" if name.partition("/")[0] in LAYERS else name
         for name in names
-        if name.endswith((".py", ".typed")) or "/migrations/" in name
+        if not (ROOT / name).is_symlink()
     }
 
 
