@@ -1,26 +1,20 @@
-"""Stock `wandb` against our server: the real package, as a process, from the command line up.
-
-It is installed once, into an environment of its own in the user's cache, without its extras.
-"""
+"""Stock `wandb` against our server: the real package, as a process, from the command line up."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from tests.programs import until
 from tests.servers import RunningServer, running_server
+from tests.stock_client import stock_environment, stock_python
 
-VERSION: Final = "0.31.0"
 LIMIT_S: Final = 120.0
 
 API = """
@@ -77,14 +71,8 @@ class Stock:
     @property
     def env(self) -> dict[str, str]:
         """Return the variables that it runs with."""
-        return {
-            "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin",
-            "HOME": str(self.home),
-            "WANDB_DIR": str(self.home),
-            "WANDB_BASE_URL": self.server.url,
-            "WANDB_API_KEY": self.server.admin_key,
-            "WANDB_ERROR_REPORTING": "false",
-        }
+        told = stock_environment(self.server.url, self.server.admin_key, self.home)
+        return {**told, "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin"}
 
     def run(self, *words: str) -> str:
         """Run a program of its environment, which has to succeed; return what it said."""
@@ -108,26 +96,8 @@ class Stock:
         return dict(self.server.call("GET", f"/items/{item['id']}"))
 
 
-@pytest.fixture(scope="session")
-def venv() -> Path:
-    """Give an environment with the client; whoever comes first makes it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "launchyard-tests" / f"wandb-{VERSION}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "complete").exists():
-            uv = [sys.executable, "-m", "uv", "--quiet"]
-            subprocess.run([*uv, "venv", "--clear", str(folder)], check=True)
-            python = str(folder / "bin" / "python")
-            install = [*uv, "pip", "install", "--python", python, f"wandb=={VERSION}"]
-            subprocess.run(install, check=True)
-            (folder / "complete").touch()
-    return folder
-
-
 @pytest.fixture
-def stock(tmp_path: Path, venv: Path) -> Iterator[Stock]:
+def stock(tmp_path: Path) -> Iterator[Stock]:
     """Give the client and a server with queues."""
     with running_server(tmp_path / "server") as server:
         server.make_queue()
@@ -141,15 +111,7 @@ def stock(tmp_path: Path, venv: Path) -> Iterator[Stock]:
         )
         home = tmp_path / "home"
         home.mkdir()
-        yield Stock(venv, home, server)
-
-
-def _until(what: Callable[[], bool], said: Callable[[], str]) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + LIMIT_S
-    while not what():
-        assert time.monotonic() < deadline, said()
-        time.sleep(0.2)
+        yield Stock(stock_python().parents[1], home, server)
 
 
 def test_launches_queues_and_jobs_of_a_stock_client(stock: Stock) -> None:
@@ -193,7 +155,7 @@ def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
             stderr=subprocess.STDOUT,
         )
     try:
-        _until(lambda: all(_item(server, one)["state"] == "done" for one in items), log.read_text)
+        until(lambda: all(_item(server, one)["state"] == "done" for one in items), log.read_text)
         [shown] = server.call("GET", "/agents")["agents"]
         assert (shown["online"], shown["queues"], shown["max_jobs"]) == (True, ["main"], 4)
         server.call("POST", f"/agents/{shown['id']}/drain")
