@@ -20,7 +20,7 @@ LEFT_OUT := $(VENV)/left-out
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench lock docs clean test-domain services
+.PHONY: help demo test check lint types fix bench lock docs clean test-domain services
 
 help:
 	@echo "make demo    a server, an agent and a training job, from source folder to result"
@@ -36,15 +36,21 @@ help:
 demo: $(if $(wildcard $(FULL)),$(FULL),$(RUN))
 	$(BIN)/launchyard demo
 
-test: $(FULL) check test-domain services
+# What comes before the tests with real programs takes one core each: side by side.
+test: $(FULL)
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target check test-domain services
 	$(PYTEST) --numprocesses 2 --dist loadgroup --ignore=tests/domain $$(cat $(LEFT_OUT).options)
 	@cat $(LEFT_OUT)
 
-check: $(FULL)
+check: lint types
+
+lint: $(FULL)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(FULL)
+	$(BIN)/mypy
 
 fix: $(FULL)
 	$(BIN)/ruff check --fix
