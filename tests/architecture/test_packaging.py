@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -71,3 +72,21 @@ def test_the_sdist_brings_the_tests(wheel: Path) -> None:
     (sdist,) = wheel.parent.glob("*.tar.gz")
     names = run(["tar", "-tzf", str(sdist)], wheel.parent).splitlines()
     assert any(name.endswith("/tests/domain/test_lease.py") for name in names)
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return the versions that a lock file names, with their hashes left out."""
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text()
+    return dict(re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", text))
+
+
+@pytest.mark.parametrize("lock", ["run", "image", "domain"])
+def test_all_locks_agree(lock: str) -> None:
+    """What runs somewhere is what was tested: a smaller lock is a part of the whole one."""
+    assert pins(lock).items() <= pins("all").items()
+
+
+def test_the_image_has_the_packages_of_every_target() -> None:
+    """An agent with containers or a cluster as its target needs no image of its own."""
+    assert {"docker", "kubernetes", "fastapi", "poetry-core"} <= pins("image").keys()
+    assert "LOCK=requirements/image.lock" in (ROOT / "Dockerfile").read_text()
