@@ -222,6 +222,8 @@ class Supervisor(Role[SupervisorFact]):
             kit.reporter.put(Outgoing(tuple(step.reports)))
         if step.releases:
             kit.reconciler.put(GiveBack(tuple(step.releases)))
+        for event in step.events.values():
+            kit.reviews.policy.tell(event)
         for effect in step.effects:
             effect()
         self._tell_slots()

@@ -17,6 +17,7 @@ from launchyard.domain.attempts import report as make_report
 from launchyard.domain.exchange import Fact, ItemGrant, Launching, Release, Report
 from launchyard.domain.lease import Token
 from launchyard.domain.naming import target_name
+from launchyard.domain.review import JobEvent
 from launchyard.ports.journal import Batch, Contents, Entry
 from launchyard.ports.target import Planned
 
@@ -34,6 +35,8 @@ class Step:
     launches: list[Launching] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     effects: list[Callable[[], None]] = field(default_factory=list)
+    events: dict[str, JobEvent] = field(default_factory=dict)
+    """What listeners hear, by id: a step that another took the place of was never one."""
 
     @property
     def writes(self) -> bool:

@@ -15,6 +15,7 @@ from launchyard.domain.naming import Owner
 
 _MOST_SHORT_B: Final = 1024 * 1024
 _MOST_ENVIRON_B: Final = 4 * 1024 * 1024
+_MARKS: Final = ("LAUNCHYARD_INSTALLATION", "LAUNCHYARD_ITEM", "LAUNCHYARD_ATTEMPT")
 _GROUP, _SESSION, _START = 2, 3, 19  # counted from the state letter, which follows the name
 
 
@@ -132,15 +133,20 @@ def send_group(leader: Process, number: signal.Signals) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """How an attempt's processes are known: by two variables, or by a session that began so."""
+    """How an attempt's processes are known: by their variables, or by a session that began so."""
 
     owner: Owner
     leader: Process | None = None
 
-    def variables(self) -> tuple[bytes, bytes]:
-        """Return the two variables that each of its processes has, unless it dropped them."""
-        item, attempt = self.owner.item, self.owner.attempt
-        return f"LAUNCHYARD_ITEM={item}".encode(), f"LAUNCHYARD_ATTEMPT={attempt}".encode()
+    def variables(self) -> tuple[bytes, ...]:
+        """Return the variables that each of its processes has, unless it dropped them."""
+        return tuple(f"{name}={value}".encode() for name, value in marks_of(self.owner).items())
+
+
+def marks_of(owner: Owner) -> Mapping[str, str]:
+    """Return the variables that mark *owner*'s processes; no other attempt anywhere has them."""
+    values = (owner.installation, owner.item, str(owner.attempt))
+    return dict(zip(_MARKS, values, strict=True))
 
 
 def find_marked(marks: Mapping[str, Mark]) -> dict[str, list[Stat]]:
@@ -176,12 +182,12 @@ def _living() -> Iterable[Stat]:
                 yield found
 
 
-def _variables(pid: int) -> tuple[bytes, bytes]:
-    """Return the two marking variables of a process as they stand there, or empty ones."""
+def _variables(pid: int) -> tuple[bytes, ...]:
+    """Return the marking variables of a process as they stand there, or empty ones."""
     with suppress(OSError), Path(f"/proc/{pid}/environ").open("rb") as f:
         text = b"\0" + f.read(_MOST_ENVIRON_B)
-        return _variable(text, b"LAUNCHYARD_ITEM="), _variable(text, b"LAUNCHYARD_ATTEMPT=")
-    return b"", b""
+        return tuple(_variable(text, name.encode() + b"=") for name in _MARKS)
+    return ()
 
 
 def _variable(text: bytes, name: bytes) -> bytes:

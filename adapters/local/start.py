@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.local import machine
-from launchyard.adapters.local.process import stat
+from launchyard.adapters.local.process import marks_of, stat
 from launchyard.adapters.local.records import Ownership, Records, Started
 from launchyard.adapters.local.wrapper import Wrapped, spawn
 from launchyard.domain.naming import DIGEST, labels, may_adopt
@@ -139,10 +139,8 @@ def _check_deadline(launch: Launch) -> None:
 
 
 def _environment(launch: Launch, plan: LocalPlan) -> Mapping[str, str]:
-    """Return the job's variables, with the two by which its processes are found again."""
-    owner = launch.owner
-    marks = {"LAUNCHYARD_ITEM": owner.item, "LAUNCHYARD_ATTEMPT": str(owner.attempt)}
-    return {**plan.env, **launch.secrets, **marks}
+    """Return the job's variables, with those by which its processes are found again."""
+    return {**plan.env, **launch.secrets, **marks_of(launch.owner)}
 
 
 def _make_folders(plan: LocalPlan) -> None:

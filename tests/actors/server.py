@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -65,9 +66,9 @@ class ScriptedServer:
         self.away = False
         self.refuse: set[str] = set()
         self.fail: dict[str, ServerError] = {}
-        self.epoch = 0
-        self.gone = False
+        self.epoch, self.gone = 0, False
         self.calls: list[str] = []
+        self.installation = f"tests-{uuid.uuid4().hex[:8]}"
         self.most_active = 0
         self.commands: list[Command] = []
         self._answers: dict[str, ClaimAnswer] = {}
@@ -136,7 +137,7 @@ class ScriptedServer:
                 agent=hello.agent or "agent-1",
                 epoch=self.epoch,
                 ttl_s=self.ttl_s,
-                installation="here",
+                installation=self.installation,
                 leases=tuple(leases),
             )
 
@@ -252,9 +253,8 @@ class ScriptedServer:
         verdict = judge_launching(one.record(), wish.lease.attempt, wish.lease.token)
         if verdict is Verdict.TAKEN:
             one.place = wish.place
-            one.grant = replace(
-                one.grant, state=ItemState.LAUNCHING, attempt_state=AttemptState.SUBMITTING
-            )
+            submitting = AttemptState.SUBMITTING
+            one.grant = replace(one.grant, state=ItemState.LAUNCHING, attempt_state=submitting)
         return Answer(verdict=verdict)
 
     def _report(self, report: Report) -> Answer:

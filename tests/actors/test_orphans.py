@@ -65,7 +65,7 @@ def test_an_orphan_is_told_and_left(bench: Bench, server: ScriptedServer) -> Non
     """It is counted once, shown for as long as it is there, and other installations' are not."""
     server.enqueue("a", *gated(bench.folder / "m"))
     with (
-        left_behind(bench, "here", "ghost"),
+        left_behind(bench, server.installation, "ghost"),
         left_behind(bench, "theirs", "other"),
         bench.running() as running,
     ):
@@ -92,7 +92,7 @@ def test_what_is_adopted_and_cancelled_is_counted(bench: Bench, server: Scripted
         running.wait()
     (bench.folder / "m.go").touch()
     runner = LocalRunner(LocalConfig(root=str(bench.folder / "local")))
-    handles = {o.owner.item: o.handle for o in runner.list_owned("here", "agent")}
+    handles = {o.owner.item: o.handle for o in runner.list_owned(server.installation, "agent")}
     until(lambda: runner.observe(handles["b"]).state in ENDS, "an end that nobody sees")
     server.away = False
     with bench.running() as running:

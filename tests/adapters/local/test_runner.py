@@ -42,7 +42,8 @@ def test_a_job_inherits_nothing(tmp_path: Path) -> None:
         names = {line.partition("=")[0] for line in said if "=" in line}
         assert [line for line in said if line.isdigit()][:4] == ["0", "1", "2", "3"]  # 3: ls's own
         assert names - {"PWD"} == {
-            *("PATH", "LAUNCHYARD_OUTPUT", "LAUNCHYARD_ITEM", "LAUNCHYARD_ATTEMPT")
+            *("PATH", "LAUNCHYARD_OUTPUT"),
+            *("LAUNCHYARD_INSTALLATION", "LAUNCHYARD_ITEM", "LAUNCHYARD_ATTEMPT"),
         }
     finally:
         del os.environ["LAUNCHYARD_TEST_LEAK"]
