@@ -29,7 +29,8 @@ class Held:
 
     `mine` says that the run's id was made here. `own_key` says that it came with a key of its
     submitter's, which is kept in memory alone. `acked` counts for ever; before it the server gives
-    the item away a minute after `popped_ms`. What is `shelved` waits here for a slot.
+    the item away a minute after `popped_ms`. What is `shelved` waits here for a slot. A run of ours
+    is `finishing` from when we make it known, as its job did without.
     """
 
     item: str
@@ -53,6 +54,7 @@ class Held:
     shelved: bool = False
     place: Place | None = None
     requeued: bool = False
+    finishing: bool = False
 
     @property
     def token(self) -> Token:

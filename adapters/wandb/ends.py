@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
+from launchyard.adapters.wandb.crew import Crew
 from launchyard.adapters.wandb.errors_file import ErrorFiles
 from launchyard.adapters.wandb.graphql import Reply
 from launchyard.adapters.wandb.line import Line, field_of, inner, now_ms
@@ -25,6 +27,10 @@ _CHUNK: Final = 50
 _LOG_MS: Final = 500
 """How long the end of a failed job waits for the last of its log."""
 
+_SIDE_BY_SIDE: Final = 6
+"""How many addresses of their own are sent to at once: a run's stream, a file's place."""
+
+_RUNNING: Final = "running"
 _PASSING: Final = ("internal", "timeout", "timed out", "unavailable", "temporar", "try again")
 _TAKEN: Final = Answer(verdict=Verdict.TAKEN)
 
@@ -43,7 +49,8 @@ class Ends:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._errors = ErrorFiles(line)
+        self._crew = Crew("wandb-ends", _SIDE_BY_SIDE)
+        self._errors = ErrorFiles(line, self._crew)
         self._warned: set[tuple[str, str]] = set()
 
     def report(self, batch: Sequence[Report]) -> Sequence[Answer]:
@@ -65,6 +72,10 @@ class Ends:
         refused = self._tell(self._judged(ends))
         self._tidy(batch, refused)
         return [_answer(refused.get(report.lease.item)) for report in batch]
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._crew.close()
 
     def _warn(self, batch: Sequence[Report]) -> None:
         """Pass on what targets complain of while jobs wait or run: once per item and words."""
@@ -92,8 +103,8 @@ class Ends:
             reply = self._line.ask(runs.runs(refs, "state"))
             for number, (held, fact) in enumerate(part):
                 state = inner(field_of(reply, number), "run", "state")
-                end = end_of(fact, state if isinstance(state, str) else "", held.resumes)
-                told.append(_Told(held, fact, end))
+                known = state if isinstance(state, str) and not _ours(held, state) else ""
+                told.append(_Told(held, fact, end_of(fact, known, held.resumes)))
         return told
 
     def _tell(self, told: Sequence[_Told]) -> dict[str, str]:
@@ -140,6 +151,8 @@ class Ends:
     def _finish(self, told: Sequence[_Told]) -> dict[str, str]:
         """Make the run that a job did without, and end it well: so the item is done."""
         refused: dict[str, str] = {}
+        for one in told:
+            self._line.book.change(one.held.item, finishing=True)
         for part in _parts(told):
             made = [
                 (
@@ -149,9 +162,8 @@ class Ends:
                 for t in part
             ]
             wrong = _refused(self._line.ask(runs.upsert_runs(made)), part)
-            for one in part:
-                if one.held.item not in wrong:
-                    self._end_run(one.held)
+            good = [one.held for one in part if one.held.item not in wrong]
+            self._crew.each([partial(self._end_run, held) for held in good])
             refused |= wrong
         return refused
 
@@ -178,6 +190,11 @@ class Ends:
                 self._warned = {pair for pair in self._warned if pair[0] != item}
             if report.fact.logs_complete:
                 line.tails.drop(item, report.lease.attempt)
+
+
+def _ours(held: Held, state: str) -> bool:
+    """Tell whether a run is one that we made and did not end: an answer of the server was lost."""
+    return held.finishing and state == _RUNNING
 
 
 def _origin(line: Line, held: Held) -> dict[str, Json]:

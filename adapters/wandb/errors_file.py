@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from launchyard.adapters.wandb import run_operations as runs
+from launchyard.adapters.wandb.crew import Crew
 from launchyard.adapters.wandb.line import Line, inner
 from launchyard.domain.wandb_items import QUEUES_PROJECT
 from launchyard.ports.launch_server import ServerError
@@ -17,8 +19,8 @@ _NAME: str = "error.log"
 class ErrorFiles:
     """Uploads the last of failed jobs' logs; where that cannot be, a failure has only its words."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, line: Line, crew: Crew) -> None:
+        self._line, self._crew = line, crew
         self._made = ""
 
     def put(self, told: Mapping[str, tuple[bool, str]]) -> dict[str, tuple[str, ...]]:
@@ -59,13 +61,14 @@ class ErrorFiles:
         made = inner(line.ask(runs.upload(ref, list(contents))).data, "createRunFiles")
         files = inner(made, "files")
         headers = _headers(inner(made, "uploadHeaders"))
-        sent = []
-        for file in files if isinstance(files, list) else []:
-            name, url = file.get("name"), file.get("uploadUrl")
-            if name in contents and isinstance(url, str):
-                line.graphql.send("PUT", url, contents[name], headers=headers)
-                sent.append(name)
-        return sent
+        places = {
+            str(file.get("name")): str(file["uploadUrl"])
+            for file in (files if isinstance(files, list) else [])
+            if file.get("name") in contents and isinstance(file.get("uploadUrl"), str)
+        }
+        put = partial(line.graphql.send, "PUT", headers=headers)
+        self._crew.each([partial(put, url, contents[name]) for name, url in places.items()])
+        return list(places)
 
 
 def _headers(given: Any) -> dict[str, str]:

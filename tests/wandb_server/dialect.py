@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class Dialect:
             sent = json.loads(body)
             request.query = sent["query"]
             request.variables = sent.get("variables") or {}
-            document = parse(request.query, no_location=True)
+            document = _parsed(request.query)
         except (ValueError, KeyError, GraphQLError) as e:
             return f"not a GraphQL request: {e}"
         operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
@@ -79,7 +79,7 @@ class Dialect:
     def _faults(self, document: DocumentNode | str, request: Request) -> list[str]:
         if isinstance(document, str):
             return [document]
-        faults = [e.message for e in validate(self._schema, document)]
+        faults = list(_invalid(request.query))
         declared: set[str] = set()
         for one in document.definitions:
             if isinstance(one, OperationDefinitionNode):
@@ -99,6 +99,18 @@ def _schema() -> GraphQLSchema:
     assert isinstance(scalar, GraphQLScalarType)
     scalar.parse_value = _json_string  # type: ignore[method-assign]
     return schema
+
+
+@lru_cache(maxsize=1024)
+def _parsed(query: str) -> DocumentNode:
+    """Parse a document; servers keep those that come again, and so does this one."""
+    return parse(query, no_location=True)
+
+
+@lru_cache(maxsize=1024)
+def _invalid(query: str) -> tuple[str, ...]:
+    """Say what is wrong with a document by the schema."""
+    return tuple(e.message for e in validate(_schema(), _parsed(query)))
 
 
 def _note(document: DocumentNode, selection: SelectionSetNode, request: Request) -> None:

@@ -100,6 +100,49 @@ def test_many_ends_cost_few_requests(side: Side, wandb_server: WandbServer) -> N
     assert len(wandb_server.requests) == 2
 
 
+def _ended(side: Side, wandb_server: WandbServer, count: int, state: AttemptState) -> list[Report]:
+    """Run as many items as that, and return the reports of their ends."""
+    for _ in range(count):
+        wandb_server.push("q1", SPEC)
+    grants: list[ItemGrant] = []
+    while len(grants) < count:
+        grants += side.claim(free=count, wait_s=5).items
+    side.launch(*grants)
+    wandb_server.requests.clear()
+    reason = Reason.COMPLETED if state is S.SUCCEEDED else Reason.EXIT_CODE
+    fact = Fact(at_ms=1, state=state, reason=reason, logs_complete=True)
+    return [Report(lease=lease(grant), seq=1, fact=fact) for grant in grants]
+
+
+def test_runs_are_ended_side_by_side(side: Side, wandb_server: WandbServer) -> None:
+    """Each has an address of its own, so one after the other would be a round trip for each."""
+    batch = _ended(side, wandb_server, 6, S.SUCCEEDED)
+    wandb_server.slow(0.5, path="/file_stream")
+    side.port.report(side.caller, batch)
+    posts = [r for r in wandb_server.requests if r.path.endswith("/file_stream")]
+    assert len(posts) == 6
+    assert max(post.at for post in posts) < min(post.ended for post in posts)
+    assert [r.operation for r in wandb_server.requests if r.operation] == [
+        "RunState",
+        "UpsertBucket",
+    ]
+
+
+def test_a_run_whose_end_was_not_heard_is_ended_again(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """The others of its batch are known by their runs, and nothing is told twice."""
+    batch = _ended(side, wandb_server, 4, S.SUCCEEDED)
+    wandb_server.fail(503, path="/file_stream", times=1)
+    with pytest.raises(ServerError) as unheard:
+        side.port.report(side.caller, batch)
+    assert unheard.value.retry
+    answers = side.port.report(side.caller, batch)
+    assert {answer.verdict for answer in answers} == {Verdict.TAKEN}
+    assert {run.state for run in wandb_server.state.runs.values()} == {"finished"}
+    assert sum(r.path.endswith("/file_stream") for r in wandb_server.requests) == 5
+
+
 def test_a_preempted_job_goes_back_with_its_run_and_priority(
     side: Side, wandb_server: WandbServer
 ) -> None:
