@@ -49,6 +49,11 @@ BLOCK: Final = Block(
             minimum=0,
         ),
         Field(
+            key="docker_config",
+            kind=Kind.TEXT,
+            doc="File with logins of registries, as `docker login` writes it; without it, none.",
+        ),
+        Field(
             key="grants",
             kind=Kind.TEXTS,
             doc="Rules of the security policy that bind no launch of this agent.",
@@ -91,6 +96,7 @@ def _runner(place: Place) -> Runner:
             folder=place.folder,
             address=_address(place),
             namespace=str(place.settings.get("namespace") or ""),
+            docker_config=str(place.settings.get("docker_config") or ""),
             rows=_rows(place.settings),
         )
     )
@@ -115,6 +121,8 @@ def _target(setting: Setting) -> Target:
                 environment=place.environment, server=setting.server, macro_env=setting.macro_env
             ),
             defaults=KubernetesDefaults(
+                kubeconfig=address.kubeconfig,
+                context=address.context,
                 run_s=setting.run_s,
                 grace_s=setting.grace_s,
                 log_quota_b=setting.log_quota_b,

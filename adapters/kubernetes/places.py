@@ -24,11 +24,15 @@ _MOST: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesConfig:
-    """The agent's own cluster; `folder` is the target's alone, `rows` tell of custom kinds."""
+    """The agent's own cluster; `folder` is the target's alone, `rows` tell of custom kinds.
+
+    `docker_config` is the file with its logins of registries, if it has any.
+    """
 
     folder: str
     address: Address = field(default_factory=Address)
     namespace: str = ""
+    docker_config: str = ""
     rows: tuple[KindRow, ...] = KINDS
 
 

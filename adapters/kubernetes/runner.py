@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.logins import Logins
 from launchyard.adapters.kubernetes.logs import Logs
 from launchyard.adapters.kubernetes.notes import Notes, wished
 from launchyard.adapters.kubernetes.places import KubernetesConfig, Places
+from launchyard.adapters.kubernetes.pulling import PullSecrets
 from launchyard.adapters.kubernetes.standing import OVER, Standing
 from launchyard.adapters.kubernetes.submitting import Submitting
 from launchyard.adapters.kubernetes.watch import KubernetesWatch
@@ -36,7 +38,7 @@ class KubernetesRunner:
         self._places = places = Places(config)
         self._notes = Notes(places)
         self._standing = Standing(places, self._notes, config.rows)
-        self._submitting = Submitting(places)
+        self._submitting = Submitting(places, PullSecrets(Logins(config.docker_config)))
         self._logs = Logs(places, self._standing)
         self._met: set[str] = set()
 
@@ -83,7 +85,8 @@ class KubernetesRunner:
 
     def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
         words = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
-        query = {"labelSelector": ",".join(words)}
+        # What runs beside a job may be a Job as well, and has no item of its own.
+        query = {"labelSelector": ",".join((*words, ITEM))}
         found: dict[Handle, Owned] = {}
         for place in self._places.known:
             cluster = self._places.cluster(place.address)

@@ -10,6 +10,7 @@ from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
 from launchyard.adapters.kubernetes.places import Places
+from launchyard.adapters.kubernetes.pulling import PullSecrets
 from launchyard.adapters.kubernetes.view import GRACE
 from launchyard.domain.naming import ITEM, Owner, may_adopt
 from launchyard.domain.reason import Reason
@@ -25,8 +26,8 @@ Obj = dict[str, Any]
 class Submitting:
     """Submits: two requests, and a single one for a job without secrets."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, places: Places, pulls: PullSecrets) -> None:
+        self._places, self._pulls = places, pulls
 
     def submit(self, launch: Launch) -> Handle:
         """Create an attempt's object, or adopt it."""
@@ -34,8 +35,10 @@ class Submitting:
         plan: KubernetesPlan = launch.plan
         place = self._places.place_for(plan)
         cluster = self._places.cluster(place.address)
+        pulls = self._pulls.ensure(cluster, (place.address, place.namespace), plan)
         request = create_request(
-            plan, Submit(name=launch.name, labels=launch.labels, secrets=launch.secrets)
+            plan,
+            Submit(name=launch.name, labels=launch.labels, secrets=launch.secrets, pulls=pulls),
         )
         beside: list[tuple[str, Obj]] = []
         for service in request.services:

@@ -5,15 +5,15 @@ What an adapter calls, and in which order:
 * `plan_kubernetes(spec, config, context) -> KubernetesPlan` in the main process; the plan pickles
   and holds no secret. `draft.queue_side(grant, TYPE, agent)` gives the context's `queue`.
   `kubernetes_plan` has the types.
-* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pull=))` gives the
+* `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pulls=))` gives the
   documents: `secret` (None without secret variables), `services` and `document`, each with its
   name, labels and namespace. Create with `fieldValidation=Strict`. A pod waits for a secret that
   comes after it. `shown_request(plan)` is for people, and `with_image(plan, image)` puts a built
   image in (both there, too).
 * `owned_by(document, owner)` gives the owner reference to put (or patch: `metadata`) on secret and
-  services once the object has its uid. `pull_secret(registry, user, password, namespace)` is the
-  secret that all jobs of a namespace share for a registry; create it before, replace it when its
-  data differ, never own it by a job. `plan.registry` says of which registry.
+  services once the object has its uid. `kubernetes_pulls.pull_secret(registry, user, password)` is
+  the secret that all jobs of a namespace share for a registry; create it before, replace it when
+  its data differ, never own it by a job. `registries_of(plan)` says of which registries.
 * `kubernetes_pods.summarise_pod(pod, now_ms, before) -> PodSummary`,
   `kubernetes_objects.summarise_object(object, rows) -> ObjectSummary` and
   `kubernetes_objects.summarise_event(event) -> EventSummary` are all that a watcher keeps.
@@ -71,7 +71,7 @@ from launchyard.domain.targets.kubernetes_plan import (
 )
 from launchyard.domain.targets.kubernetes_pods import MAIN
 from launchyard.domain.targets.kubernetes_policy import violations
-from launchyard.domain.targets.kubernetes_request import host_of, literal
+from launchyard.domain.targets.kubernetes_request import literal
 from launchyard.domain.targets.kubernetes_services import check_services, planned_services
 from launchyard.domain.targets.kubernetes_status import Grace
 
@@ -124,7 +124,6 @@ def _plan(
         services=planned_services(spec.additional_services, _builtins(facts, spec)),
         main=main,
         usual=row.main,
-        registry=_registry(document, main, row),
         code_claim=settings.text("code_claim") if needs_code(spec) and not context.builds else "",
         keep_s=_keep(document),
         services_wait_s=(300.0 if wait_s is None else wait_s) if waits else None,
@@ -231,9 +230,11 @@ def _builtins(facts: JobFacts, spec: LaunchSpec) -> dict[str, str]:
 def _cluster(document: Node, settings: KubernetesSettings, defaults: KubernetesDefaults) -> Cluster:
     meta = document.get("metadata")
     named = meta.get("namespace") if isinstance(meta, dict) else None
+    file = settings.text("kubeconfig")
     return Cluster(
-        kubeconfig=settings.text("kubeconfig") or defaults.kubeconfig,
-        context=settings.text("context") or defaults.context,
+        kubeconfig=file or defaults.kubeconfig,
+        # The agent's context means nothing in another file.
+        context=settings.text("context") or ("" if file else defaults.context),
         namespace=str(named or settings.text("namespace") or defaults.namespace),
     )
 
@@ -251,11 +252,6 @@ def _grace(settings: KubernetesSettings, usual: Grace) -> Grace:
         start_s=usual.start_s if start is None else start,
         schedule_s=usual.schedule_s if schedule is None else schedule,
     )
-
-
-def _registry(document: Node, main: str, row: KindRow) -> str:
-    found = (main_container(template, main, row.main) for template in templates(document))
-    return next((host_of(str(c["image"])) for c in found if c is not None and c.get("image")), "")
 
 
 def _first(value: float | None, usual: float) -> float:

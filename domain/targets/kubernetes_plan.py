@@ -60,7 +60,7 @@ class KubernetesPlan:
     """One object: its manifest, less name, our labels, variables and secrets.
 
     `keep_s` is how long people want the object kept after its end, None without a word.
-    `registry` is where its image comes from. `main` and `usual` find its main containers.
+    `main` and `usual` find its main containers.
     `services_wait_s` is None where nobody waits for services.
     `code_claim` is the volume claim on which the agent has to put the source code, if any.
     """
@@ -71,7 +71,6 @@ class KubernetesPlan:
     services: tuple[Mapping[str, Json], ...] = ()
     main: str = ""
     usual: str = ""
-    registry: str = ""
     code_claim: str = ""
     keep_s: float | None = None
     services_wait_s: float | None = 300.0
@@ -83,12 +82,12 @@ class KubernetesPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
-    """What only the launch knows; `pull` is the name of the pull secret, if there is one."""
+    """What only the launch knows; `pulls` are the names of pull secrets by registry."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    pull: str = ""
+    pulls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

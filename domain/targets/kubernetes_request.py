@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from launchyard.domain.documents import Json
-from launchyard.domain.images import ImageError, parse_image
 from launchyard.domain.naming import label_value
 from launchyard.domain.targets.kubernetes_code import FETCHER, FETCHER_SEES
 from launchyard.domain.targets.kubernetes_manifest import (
@@ -23,6 +20,7 @@ from launchyard.domain.targets.kubernetes_manifest import (
     templates,
 )
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, KubernetesRequest, Submit
+from launchyard.domain.targets.kubernetes_pulls import put_pulls
 from launchyard.domain.targets.kubernetes_services import service_env, service_labels
 
 NAME_LABEL: Final = "launchyard-name"
@@ -47,14 +45,14 @@ def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
         for fetching in containers(template, "initContainers"):
             if fetching.get("name") == FETCHER:
                 put_env(fetching, {k: v for k, v in variables.items() if _is_fetching(k)})
-        if submit.pull:
-            _put_pull(template, submit.pull)
+    put_pulls(document, submit.pulls)
     secret = _secret(submit, plan.cluster.namespace) if submit.secrets else None
     services = tuple(copied(service) for service in plan.services)
     told = service_env(variables)
     for service in services:
         own = service_labels(submit.labels)
         _put_meta(service, "", own, plan.cluster.namespace)
+        put_pulls(service, submit.pulls)
         for template in templates(service):
             node(template, "metadata", "labels").update(own)
             for container in containers(template, "containers"):
@@ -74,7 +72,7 @@ def with_image(plan: KubernetesPlan, image: str) -> KubernetesPlan:
         container = main_container(template, plan.main, plan.usual)
         if container is not None and not container.get("image"):
             container["image"] = image
-    return replace(plan, document=document, registry=host_of(image))
+    return replace(plan, document=document)
 
 
 def owned_by(document: Mapping[str, Json], owner: Mapping[str, Json]) -> dict[str, Json]:
@@ -90,28 +88,6 @@ def owned_by(document: Mapping[str, Json], owner: Mapping[str, Json]) -> dict[st
     }
     node(owned, "metadata")["ownerReferences"] = [reference]
     return owned
-
-
-def pull_secret_name(registry: str) -> str:
-    """Return the name of the secret that all jobs of a namespace share for *registry*."""
-    return f"ly-pull-{hashlib.sha256(registry.encode()).hexdigest()[:16]}"
-
-
-def pull_secret(registry: str, user: str, password: str, namespace: str) -> dict[str, Json]:
-    """Return the manifest of the login that all jobs of *namespace* share for *registry*."""
-    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    host = "https://index.docker.io/v1/" if registry == "docker.io" else registry
-    logins = json.dumps({"auths": {host: {"auth": auth}}}, sort_keys=True)
-    meta: dict[str, Json] = {"name": pull_secret_name(registry)}
-    if namespace:
-        meta["namespace"] = namespace
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": meta,
-        "type": "kubernetes.io/dockerconfigjson",
-        "data": {".dockerconfigjson": base64.b64encode(logins.encode()).decode()},
-    }
 
 
 def literal(word: str) -> str:
@@ -153,19 +129,3 @@ def _put_meta(document: Node, name: str, labels: Mapping[str, Json], namespace: 
     if namespace:
         meta["namespace"] = namespace
     node(meta, "labels").update(labels)
-
-
-def _put_pull(template: Node, name: str) -> None:
-    spec = node(template, "spec")
-    listed = spec.get("imagePullSecrets")
-    old = listed if isinstance(listed, list) else []
-    entry: Json = {"name": name}
-    spec["imagePullSecrets"] = old if entry in old else [*old, entry]
-
-
-def host_of(image: str) -> str:
-    """Return the registry of *image*, or nothing where the text is no reference."""
-    try:
-        return parse_image(image).registry
-    except ImageError:
-        return ""

@@ -46,6 +46,8 @@ class Grace:
         """Return the seconds that *patience* means here, None for ever."""
         if patience is Patience.NONE:
             return 0.0
+        if patience is Patience.EVER:
+            return None
         span_s = self.start_s if patience is Patience.START else self.schedule_s
         return span_s or None
 
@@ -115,7 +117,8 @@ def _troubled(trouble: Trouble, now_ms: int, grace: Grace) -> Observed:
     span_s = grace.of(trouble.patience)
     until_ms = None if span_s is None else trouble.since_ms + round(span_s * 1000)
     if until_ms is None or now_ms < until_ms:
-        return Observed(state=S.PENDING, detail=_cut(words), again_ms=until_ms)
+        held = trouble.patience is Patience.EVER
+        return Observed(state=S.PENDING, detail=_cut(words), suspended=held, again_ms=until_ms)
     waited = f" (for {span_s:.0f} s)" if span_s else ""
     return Observed(
         state=S.FAILED,
@@ -158,7 +161,7 @@ def _trouble(
     live = [pod for pod in pods if not pod.deleting and pod.phase not in _OVER]
     known = [pod.trouble for pod in live if pod.trouble is not None]
     known = known or list(_of_events(live, events, found))
-    order = [Patience.NONE, Patience.START, Patience.SCHEDULE]
+    order = [Patience.NONE, Patience.START, Patience.SCHEDULE, Patience.EVER]
     return min(known, key=lambda one: (order.index(one.patience), one.since_ms), default=None)
 
 

@@ -15,11 +15,15 @@ from launchyard.domain.reason import Reason
 
 
 class Patience(StrEnum):
-    """How long a trouble is borne: NONE where it cannot pass, else by the queue's settings."""
+    """How long a trouble is borne: NONE where it cannot pass, else by the queue's settings.
+
+    EVER is for what somebody holds back on purpose: that is a queue, and no trouble.
+    """
 
     NONE = "none"
     START = "start"
     SCHEDULE = "schedule"
+    EVER = "ever"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +74,13 @@ _WAITING: Final = {
 
 def of_scheduling(reason: str, message: str) -> Trouble | None:
     """Return why no node takes a pod, by its `PodScheduled` condition."""
-    hint = "ask for less, or for what some node has: `kubectl describe nodes` shows it"
-    if reason == "SchedulingGated":
-        hint = "somebody put a scheduling gate on it, and has to take it off"
     said = f"{reason}: {message}" if message else reason
-    return Trouble(reason=Reason.UNSCHEDULABLE, said=said, hint=hint, patience=Patience.SCHEDULE)
+    hint = "ask for less, or for what some node has: `kubectl describe nodes` shows it"
+    patience = Patience.SCHEDULE
+    if reason == "SchedulingGated":
+        hint = "it waits for who put a scheduling gate on it to take it off"
+        patience = Patience.EVER
+    return Trouble(reason=Reason.UNSCHEDULABLE, said=said, hint=hint, patience=patience)
 
 
 def of_waiting(reason: str, message: str, container: str) -> Trouble | None:

@@ -17,11 +17,8 @@ from launchyard.domain.naming import target_name
 from launchyard.domain.spec import Overrides
 from launchyard.domain.targets.kubernetes_plan import Submit
 from launchyard.domain.targets.kubernetes_pods import MAIN
-from launchyard.domain.targets.kubernetes_request import (
-    create_request,
-    pull_secret_name,
-    shown_request,
-)
+from launchyard.domain.targets.kubernetes_pulls import pull_secret_name
+from launchyard.domain.targets.kubernetes_request import create_request, shown_request
 from launchyard.domain.targets.kubernetes_services import dns_label
 from tests.domain.targets.kubernetes_kit import (
     FACTS,

@@ -10,13 +10,12 @@ from launchyard.domain.documents import Json
 from launchyard.domain.spec import ArchiveSource, Docker, GitSource, LaunchSpec, Overrides, Service
 from launchyard.domain.targets.kubernetes_code import FETCHER, MOUNT
 from launchyard.domain.targets.kubernetes_plan import Submit
-from launchyard.domain.targets.kubernetes_request import (
-    create_request,
-    owned_by,
+from launchyard.domain.targets.kubernetes_pulls import (
     pull_secret,
     pull_secret_name,
-    with_image,
+    registries_of,
 )
+from launchyard.domain.targets.kubernetes_request import create_request, owned_by, with_image
 from tests.domain.targets.kubernetes_kit import (
     CODE,
     MASTER,
@@ -34,14 +33,19 @@ from tests.domain.targets.kubernetes_kit import (
 
 
 def test_pull_secrets_are_shared_and_added() -> None:
-    """W-29, W-34: one per registry, beside the queue's own, and owned by no job."""
+    """W-29, W-34: one per registry, beside the queue's own, and owned by no job.
+
+    A pod gets those of its own images alone.
+    """
     config = job_of([{}], imagePullSecrets=[{"name": "own"}])
     plan = planned(config)
-    assert plan.registry == "reg.example:5000"
-    name = pull_secret_name(plan.registry)
-    made = create_request(plan, Submit(name="x", pull=name)).document
+    assert registries_of(plan) == ("reg.example:5000",)
+    [registry] = registries_of(plan)
+    name = pull_secret_name(registry)
+    pulls = {registry: name, "docker.io": "ly-pull-hub"}
+    made = create_request(plan, Submit(name="x", pulls=pulls)).document
     assert pod_of(made)["imagePullSecrets"] == [{"name": "own"}, {"name": name}]
-    secret = pull_secret(plan.registry, "u", "p", "ml")
+    secret = pull_secret(registry, "u", "p", "ml")
     logins = json.loads(base64.b64decode(at(secret, "data", ".dockerconfigjson")))
     assert logins == {"auths": {"reg.example:5000": {"auth": "dTpw"}}}
     assert (at(secret, "metadata", "name"), at(secret, "metadata", "namespace")) == (name, "ml")
@@ -147,4 +151,4 @@ def test_a_built_image_fills_the_gap() -> None:
     empty = replace(plan, document={"spec": {"containers": [{"name": "x"}]}})
     filled = with_image(empty, "r.example/x:1")
     assert at(filled.document, "spec", "containers", 0, "image") == "r.example/x:1"
-    assert filled.registry == "r.example"
+    assert registries_of(filled) == ("r.example",)

@@ -9,9 +9,12 @@ import pytest
 from launchyard.domain.documents import Json
 from launchyard.domain.merge import check_pattern
 from launchyard.domain.spec import LaunchSpec, Service
+from launchyard.domain.targets.kubernetes import plan_kubernetes
 from launchyard.domain.targets.kubernetes_config import PROTECTED
+from launchyard.domain.targets.kubernetes_plan import KubernetesContext, KubernetesDefaults
 from launchyard.domain.targets.kubernetes_status import Grace
 from tests.domain.targets.kubernetes_kit import (
+    FACTS,
     SPEC,
     at,
     job_of,
@@ -43,6 +46,25 @@ def test_our_settings_are_no_part_of_the_manifest() -> None:
     assert (plan.grace, plan.log_quota_b) == (Grace(start_s=60, schedule_s=0), 1024**2)
     assert planned({"namespace": "a", "metadata": {"namespace": "b"}}).cluster.namespace == "b"
     assert at(requested({"namespace": "ml"}).document, "metadata", "namespace") == "ml"
+
+
+@pytest.mark.parametrize(
+    ("config", "file", "context"),
+    [
+        ({}, "/etc/agent", "home"),
+        ({"context": "west"}, "/etc/agent", "west"),
+        ({"kubeconfig": "/etc/other"}, "/etc/other", ""),
+        ({"kubeconfig": "/etc/other", "context": "west"}, "/etc/other", "west"),
+    ],
+)
+def test_a_queue_names_another_cluster_by_file_or_context(
+    config: Json, file: str, context: str
+) -> None:
+    """W-14, W-31: a context is one of the agent's file, unless the queue names its own file."""
+    defaults = KubernetesDefaults(kubeconfig="/etc/agent", context="home", namespace="ml")
+    context_of = KubernetesContext(facts=FACTS, queue=config, defaults=defaults)
+    where = plan_kubernetes(SPEC, config, context_of).cluster
+    assert (where.kubeconfig, where.context, where.namespace) == (file, context, "ml")
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,9 @@ def test_crash_loops_are_the_clusters_business() -> None:
     assert judged(job(active=1), looping, after_s=9999).state is S.PENDING
 
 
-@pytest.mark.parametrize("reason", ["Unschedulable", "SchedulingGated"])
+@pytest.mark.parametrize("reason", ["Unschedulable", "SchedulerError"])
 def test_a_pod_that_no_node_takes_waits_longer(reason: str) -> None:
-    """Nodes may join; after the longer grace the attempt is over."""
+    """W-05: nodes may join; after the longer grace the attempt is over."""
     said = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     stuck = pod(conditions=[condition("PodScheduled", reason, said, "False")])
     seen = judged(job(active=1), stuck, after_s=1799)
@@ -136,6 +136,17 @@ def test_a_pod_that_no_node_takes_waits_longer(reason: str) -> None:
     assert said in seen.detail
     over = judged(job(active=1), stuck, after_s=1800)
     assert (over.reason, over.hopeless) == (Reason.UNSCHEDULABLE, True)
+
+
+def test_a_pod_behind_a_scheduling_gate_waits_as_a_suspended_job_does() -> None:
+    """Somebody holds it back on purpose: it frees its slot, and no grace ends the attempt."""
+    gate = condition("PodScheduled", "SchedulingGated", "Scheduling is blocked by a gate", "False")
+    seen = judged(job(active=1), pod(conditions=[gate]), after_s=10**7)
+    assert (seen.state, seen.suspended, seen.again_ms) == (S.PENDING, True, None)
+    assert "Scheduling is blocked" in seen.detail
+    stuck = pod("Pending", waiting("ErrImagePull", "x"))
+    stuck["metadata"]["uid"] = "p2"  # type: ignore[index, call-overload]
+    assert judged(job(active=2), pod(conditions=[gate]), stuck, after_s=300).hopeless
 
 
 def test_a_grace_of_nothing_waits_for_ever() -> None:

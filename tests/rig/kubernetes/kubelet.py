@@ -33,6 +33,7 @@ from tests.rig.kubernetes.containers import (
     status_of,
     told,
 )
+from tests.rig.kubernetes.images import refusal
 from tests.rig.kubernetes.kinds import PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
@@ -181,9 +182,8 @@ class Kubelet:
 
     def _one(self, run: Run, pod: Obj, container: Obj) -> None:
         output = run.outputs[container["name"]]
-        if ".invalid/" in container.get("image", ""):
+        if message := refusal(self._cluster, pod, container.get("image", "")):
             for reason in ("ErrImagePull", "ImagePullBackOff"):
-                message = f'failed to pull image "{container["image"]}": no such host'
                 output.status = {"waiting": {"reason": reason, "message": message}}
                 self._tell(run, pod)
             run.stopping.wait()
