@@ -155,11 +155,13 @@ class Launches:
             if row.cancel is not None:
                 desk.end(row, S.CANCELLED, Reason.CANCELLED)
             else:
+                desk.note(row, Fact(at_ms=desk.now_ms(), detail=message.detail))
                 self._alarm(ref, 1.0)
         elif row.has_handle:
             events.JOB_THERE.log(_log, item=row.item, detail=message.detail)
         elif message.retry and self._again(ref):
             desk.session.board.put(f"submit of {row.item}", message.detail)
+            desk.note(row, Fact(at_ms=desk.now_ms(), detail=message.detail))
         else:
             desk.end(row, S.FAILED, message.reason, message.detail)
 

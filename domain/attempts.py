@@ -202,7 +202,8 @@ def after(row: Attempt, fact: Fact) -> Taken:
         since_ms=fact.at_ms if changed else row.since_ms,
         running_ms=fact.at_ms if state is S.RUNNING and not row.running_ms else row.running_ms,
         reason=_reason(row, fact) if state in ENDS else row.reason,
-        detail=fact.detail or row.detail,
+        # What it waited for is over once it runs.
+        detail=fact.detail if changed and state is S.RUNNING else fact.detail or row.detail,
         asked=row.asked and state not in ENDS,
     )
     if now == row:

@@ -152,6 +152,9 @@ def _at_agent(now: Situation) -> tuple[WaitReason, str]:
         said = f" ({now.detail})" if now.detail else ""
         text = f"It is on its target, which has not started it yet{said}."
         return WaitReason.TARGET_PENDING, f"{text} Look at the target's own queue and capacity."
+    if now.state is ItemState.LAUNCHING and now.detail:
+        text = f"Its target is being made ready for it by {holder} ({now.detail})."
+        return WaitReason.TARGET_PENDING, f"{text} Look at what that says if it lasts."
     if has is not None and now.attempt_state in _EARLY:
         if now.code and has.waiting_builds:
             text = f"It waits for a build slot of {holder}; {has.waiting_builds} wait for one."

@@ -98,6 +98,7 @@ class Images:
 def _failure(image: str, said: str) -> RunnerError:
     """Return the error of a pull by the registry's words, which are all that there is."""
     low = said.lower()
+    said = said.removeprefix(f"{image} cannot be pulled: ")
     if any(word in low for word in _REFUSED):
         text = f"{image}: {said}; give the agent a login for its registry, or check the name"
         return RunnerError(text, reason=Reason.SOURCE_REFUSED)

@@ -128,8 +128,9 @@ class SqlReports(SqlBeats):
             return
         has_handle = bool(values.get("place_uid") or (known.place and known.place.uid))
         stands = after_fact(known.item_state, state, has_handle=has_handle)
-        if fact.detail and known.attempt_state not in ENDS:
-            values["detail"] = fact.detail
+        began = fact.state is AttemptState.RUNNING and not row["cancel"]
+        if (fact.detail or began) and known.attempt_state not in ENDS:
+            values["detail"] = fact.detail  # what it waited for is over once it runs
         self._set(
             row["seq"],
             state=stands.value,

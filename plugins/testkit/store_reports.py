@@ -60,6 +60,7 @@ class ReportContract(StoreKit):
         assert world.store.item(grant.item).state is ItemState.LAUNCHING
         worker.tell(grant, running("host:1"))
         assert world.store.item(grant.item).state is ItemState.LAUNCHED
+        assert world.store.item(grant.item).detail == ""
         end = Fact(
             at_ms=44,
             state=AttemptState.FAILED,

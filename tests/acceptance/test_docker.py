@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,23 @@ def test_jobs_run_in_containers(tmp_path: Path) -> None:
         assert ended["reason"] == "source_not_found"
         assert "nowhere/x:1" in ended["detail"]
         assert "pull: never" in ended["detail"]
+        _wait_for_an_image(made)
         _outlive(made, agent)
         until(lambda: not left(docker), lambda: f"the removal of {left(docker)}")
+
+
+def _wait_for_an_image(made: Yard) -> None:
+    """Have a registry that says nothing: people are told what the job waits for, and cancel."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/slow:1"
+        config = {"local-container": {"pull": "missing"}}
+        item = put(made, "true", image, resource_args=config)
+        made.wait_for(item, lambda view: bool(view["detail"]))
+        why = made.call("GET", f"/items/{item}/why")
+        assert why["reason"] == "target_pending"
+        assert f"{image} is being pulled" in why["text"]
+        made.call("POST", f"/items/{item}/cancel")
+        assert made.wait_done(item)["attempt_state"] == "cancelled"
 
 
 def _outlive(made: Yard, agent: Any) -> None:

@@ -82,6 +82,15 @@ def test_a_fact_that_is_known_is_no_news() -> None:
     assert after(running(), Fact(at_ms=9, state=S.RUNNING, place=HANDLE)).news is None
 
 
+def test_what_an_attempt_waited_for_is_over_once_it_runs() -> None:
+    """Words about the wait do not stand beside a job that runs; later ones do."""
+    waiting = after(submitting(), Fact(at_ms=7, detail="x:1 is being pulled"))
+    assert waiting.news == Fact(at_ms=7, detail="x:1 is being pulled", place=PLACE)
+    begun = after(waiting.row, Fact(at_ms=8, state=S.RUNNING, place=HANDLE)).row
+    assert (waiting.row.detail, begun.detail) == ("x:1 is being pulled", "")
+    assert after(begun, Fact(at_ms=9, state=S.RUNNING, detail="it is paused")).row.detail
+
+
 def test_an_overtaken_fact_is_no_news() -> None:
     """A start after the end changes nothing."""
     ended = after(running(), Fact(at_ms=9, state=S.SUCCEEDED, reason=Reason.COMPLETED)).row

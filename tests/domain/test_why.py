@@ -53,6 +53,11 @@ HELD = replace(
             "target_pending",
             "no GPU",
         ),
+        (
+            replace(HELD, state=ItemState.LAUNCHING, detail="x:1 is being pulled"),
+            "target_pending",
+            "x:1 is being pulled",
+        ),
         (replace(WAITING, agents=(replace(AGENT, active=99, max_jobs=-1),)), "next", ""),
         (replace(WAITING, state=ItemState.LAUNCHED, cancel=True), "cancelling", "confirm"),
         (replace(WAITING, state=ItemState.LAUNCHED), "agent_away", "Start that agent"),
