@@ -44,6 +44,17 @@ def cpu_s(pids: list[int]) -> float:
     return total / 1e9
 
 
+def wakes(pids: list[int]) -> int:
+    """Return how often processes have gone to sleep so far, which is how often they had work."""
+    total = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for line in (task / "status").read_text().splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    total += int(line.split()[1])
+    return total
+
+
 def starts(on: Server, folder: Path, clock: Clock) -> None:
     """Measure how long a new agent takes to its first claim, and print."""
     spans = []
@@ -76,9 +87,11 @@ def main() -> None:
             pids = family(process.pid)
             hosted = pss_mb(pids)
             before, server_before = cpu_s(pids), cpu_s([on.process.pid])
+            woken = -wakes(pids)
             begun = time.time_ns()
             time.sleep(MINUTE_S)
             cpu, server_cpu = cpu_s(pids) - before, cpu_s([on.process.pid]) - server_before
+            woken += wakes(pids)
             ran = 1 - clock.share(begun)
     for who, spent, wanted, peer in (
         ("agent", cpu, "0.06 s", "0.17 s"),
@@ -86,6 +99,7 @@ def main() -> None:
     ):
         figure = f"{spent * ran:.2f} s (as counted {spent:.2f}; the machine ran {ran:.0%})"
         row(f"idle for a minute: CPU of the {who}", figure, wanted, peer)
+    row("idle for a minute: the agent wakes up", f"{woken} times", "–", "–")
     row("idle: PSS, no host / local host", f"{bare:.0f} / {hosted:.0f} MB", "45 / 75 MB", "86 MB")
 
 
