@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import Owner
@@ -196,4 +196,20 @@ class Runner(Protocol):
 
     def remove(self, handle: Handle) -> None:
         """Give back what the thing holds, after its end and logs are recorded."""
+        ...
+
+
+@runtime_checkable
+class LogTeller(Protocol):
+    """What a `Runner` may be besides: one that says by itself when its logs go on.
+
+    Without it each log is looked at now and then, which ten thousand silent ones make dear.
+    """
+
+    def tell_logs(self, changed: Callable[[Handle], None]) -> None:
+        """Have *changed* hear of every handle that may have more than when it was last read.
+
+        From any thread, and soon: sources that are new, bytes that came, the end of a log. What was
+        never read is not told of. `read_log` then never waits: it gives what is here by now.
+        """
         ...

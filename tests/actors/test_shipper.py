@@ -12,6 +12,7 @@ from launchyard.actors.shipper import LogShipper, whole_lines
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.ports.runner import Handle, LogSlice
+from tests.programs import until
 
 LIMIT_S = 30.0
 REF, HANDLE = Ref("item", 1), Handle(scope="host:here", name="ly-item-a1", uid="1")
@@ -25,6 +26,8 @@ class GrowingLog:
     looks: int = 0
 
     def __getattr__(self, name: str) -> Any:
+        if name == "tell_logs":  # what it can be asked for, and does not have
+            raise AttributeError(name)
         raise AssertionError(f"the shipper has no business with {name}")
 
     def log_sources(self, handle: Handle) -> Sequence[str]:
@@ -34,7 +37,8 @@ class GrowingLog:
     def read_log(self, handle: Handle, source: str, start: int, most_b: int) -> LogSlice:
         now = self.script[min(self.looks, len(self.script)) - 1]
         data = now[start : start + most_b]
-        return LogSlice(source=source, start=start, to=start + len(data), data=data)
+        end = start + len(data) == len(self.script[-1])
+        return LogSlice(source=source, start=start, to=start + len(data), data=data, end=end)
 
     def outputs(self, handle: Handle) -> Sequence[str]:
         return ()
@@ -98,6 +102,71 @@ def test_the_end_ships_what_is_there() -> None:
     shipper.end(REF, HANDLE, {})
     assert over.wait(LIMIT_S)
     assert files.data == [b"one\ntwo"]
+
+
+@dataclass
+class TellingLogs:
+    """A runner of many jobs that says when their logs go on; it counts how often it is asked."""
+
+    logs: dict[Handle, bytes] = field(default_factory=dict)
+    over: set[Handle] = field(default_factory=set)
+    asked: dict[Handle, int] = field(default_factory=dict)
+    changed: Any = None
+
+    def tell_logs(self, changed: Any) -> None:
+        self.changed = changed
+
+    def log_sources(self, handle: Handle) -> Sequence[str]:
+        self.asked[handle] = self.asked.get(handle, 0) + 1
+        return ("out",)
+
+    def read_log(self, handle: Handle, source: str, start: int, most_b: int) -> LogSlice:
+        data = self.logs.get(handle, b"")[start : start + most_b]
+        end = handle in self.over and not data
+        return LogSlice(source=source, start=start, to=start + len(data), data=data, end=end)
+
+    def outputs(self, handle: Handle) -> Sequence[str]:
+        return ()
+
+    def output_root(self, handle: Handle) -> str:
+        return ""
+
+
+def test_who_tells_is_not_asked() -> None:
+    """A thousand silent logs are looked at once each; the one that went on is, when it is told."""
+    runner, files = TellingLogs(), Chunks(1)
+    whole: Any = runner
+    shipper = LogShipper(whole, files, SystemClock(), PrometheusMetrics(), lambda *_: None)
+    shipper.start()
+    handles = [Handle(scope="k8s:c/n", name=f"ly-{n}-a1", uid=str(n)) for n in range(1000)]
+    for n, handle in enumerate(handles):
+        shipper.follow(Ref(f"item-{n}", 1), handle, {})
+    until(lambda: len(runner.asked) == len(handles), "a look at each")
+    runner.logs[handles[500]] = b"a line\n"
+    runner.changed(handles[500])
+    assert files.enough.wait(LIMIT_S)
+    assert files.data == [b"a line\n"]
+    del runner.asked[handles[500]]
+    assert set(runner.asked.values()) == {1}
+
+
+def test_the_end_of_a_log_is_waited_for() -> None:
+    """The job is over, its last lines are not here yet: it is done when its runner has them."""
+    runner, files, over = TellingLogs(), Chunks(1), threading.Event()
+    whole: Any = runner
+    shipper = LogShipper(whole, files, SystemClock(), PrometheusMetrics(), lambda *_: over.set())
+    shipper.start()
+    shipper.end(REF, HANDLE, {})
+    until(lambda: bool(runner.asked), "a look")
+    assert not shipper.is_quiet(REF, HANDLE)
+    runner.logs[HANDLE] = b"the last"
+    runner.changed(HANDLE)
+    assert files.enough.wait(LIMIT_S)
+    assert not over.is_set()
+    runner.over.add(HANDLE)
+    runner.changed(HANDLE)
+    assert over.wait(LIMIT_S)
+    assert files.data == [b"the last"]
 
 
 def test_a_line_longer_than_a_chunk_is_cut() -> None:
