@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import BinaryIO, Final
 
 import requests
-from requests.utils import get_environ_proxies
 
 from launchyard.adapters.wandb.aside import Aside, Until
+from launchyard.adapters.wandb.network import Network
 from launchyard.domain.archive import mebibytes
 from launchyard.domain.reason import Reason
 from launchyard.domain.wandb_artifact import Entry
@@ -23,7 +22,6 @@ _READ_S: Final = 20.0
 _CHUNK_B: Final = 128 * 1024
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.1
-_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE: Final = frozenset({404, 410})
 
@@ -51,8 +49,7 @@ class Downloads:
         self._aside, self._authorize = aside, authorize
         self._session = requests.Session()
         self._session.trust_env = False
-        given = (os.environ.get(name) for name in _CA_VARIABLES)
-        self._verify: str | bool = next((path for path in given if path), True)
+        self._network = Network()
 
     def close(self) -> None:
         """Close every connection."""
@@ -88,8 +85,8 @@ class Downloads:
             headers=headers,
             stream=True,
             timeout=(_CONNECT_S, _READ_S),
-            verify=self._verify,
-            proxies=get_environ_proxies(wanted.url, no_proxy=None),
+            verify=self._network.verify(wanted.url),
+            proxies=dict(self._network.proxies(wanted.url)),
         ) as response:
             _judge(response, wanted)
             if at_b and not _goes_on(response, at_b):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies
 
+from launchyard.adapters.wandb.network import Network
 from launchyard.domain.documents import Json
 from launchyard.ports.launch_server import ServerError
 
@@ -23,7 +23,6 @@ READ_S: Final = 20.0
 LONGEST_PAUSE_S: Final = 300.0
 """Longest pause that a server is granted; more is asked for by mistake."""
 
-_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 _REFUSED: Final = frozenset({400, 401, 403, 404, 409, 410, 413, 422, 501})
 _UNAUTHORISED: Final = 401
 _SHOWN: Final = 300
@@ -50,18 +49,15 @@ class Reply:
 class GraphQL:
     """GraphQL at one W&B server; safe for any number of threads, a connection for each.
 
-    Proxies and certificates are read from the environment once. A key that is refused is asked
-    for anew from *key*, as it may have been replaced where it is kept.
+    A key that is refused is asked for anew from *key*, as it may have been replaced where it is
+    kept.
     """
 
     def __init__(self, base_url: str, key: Callable[[], str], agent: str) -> None:
         self.url = base_url.rstrip("/")
         self._key, self._agent = key, agent
         self._headers = _headers(key(), agent)
-        self._proxies = dict(get_environ_proxies(self.url, no_proxy=None))
-        given = (os.environ.get(name) for name in _CA_VARIABLES)
-        secure = self.url.startswith("https:")
-        self._verify: str | bool = next((path for path in given if path and secure), True)
+        self._network = Network()
         self._local = threading.local()
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
@@ -110,9 +106,11 @@ class GraphQL:
                 headers=sent,
                 timeout=(CONNECT_S, read_s),
                 allow_redirects=False,
+                proxies=dict(self._network.proxies(url)),
+                verify=self._network.verify(url),
             )
         except (requests.RequestException, OSError) as error:
-            raise _no_answer(error, self.url) from None
+            raise self._network.trouble(error, self._place(url)) from None
         self._note_pause(response)
         if response.status_code == _UNAUTHORISED:
             self._headers = _headers(self._key(), self._agent)
@@ -127,6 +125,11 @@ class GraphQL:
             self._local = threading.local()
         for session in sessions:
             session.close()
+
+    def _place(self, url: str) -> str:
+        """Return what to call *url*; addresses of a store are long, and have signatures in them."""
+        parts = urlsplit(url)
+        return self.url if url.startswith(f"{self.url}/") else f"{parts.scheme}://{parts.netloc}"
 
     def _check_pause(self) -> None:
         left_s = self.pause_s()
@@ -148,8 +151,6 @@ class GraphQL:
         if session is None:
             session = requests.Session()
             session.trust_env = False
-            session.proxies.update(self._proxies)
-            session.verify = self._verify
             self._local.session = session
             with self._lock:
                 self._sessions.append(session)
@@ -253,21 +254,3 @@ def _told(response: requests.Response) -> str:
         if one
     ]
     return f": {'; '.join(words)[:_SHOWN]}" if any(words) else ""
-
-
-def _no_answer(error: Exception, url: str) -> ServerError:
-    if isinstance(error, requests.exceptions.SSLError) or type(error) is OSError:
-        return ServerError(
-            f"the certificate of {url} is not trusted",
-            retry=True,
-            remedy="name the file of your certificate authority in SSL_CERT_FILE",
-        )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return ServerError(
-            f"{url} is no address of a server",
-            retry=False,
-            remedy="write WANDB_BASE_URL as http://host:port or https://host",
-        )
-    if isinstance(error, (requests.ReadTimeout, TimeoutError)):
-        return ServerError(f"the server at {url} did not answer in time", retry=True)
-    return ServerError(f"the server at {url} cannot be reached", retry=True)

@@ -28,6 +28,8 @@ Trouble: `server.fail(503, times=3)`, `server.rate_limit(2, times=1)`, `server.s
 times=1)` (done, but unheard), `server.graphql_error("no", field="popFromRunQueue")`; all take
 `field=`, `path=`, `times=` (-1: until `server.faults.clear()`) and `after=`. `server.down()` closes
 the port and all connections, `server.up()` returns on the same port with everything kept.
+`WandbServer(certificate=file)` speaks TLS (`certificates.Authority` makes such files), and with
+`host="name.invalid"` it calls itself by a name that only a `proxy.Proxy` leads to.
 `WandbServer(lease_s=1)` shortens the time that a popped item waits for its ack.
 `server.stop_run(name)`, `server.stop_agent(agent)` are the web page's stop buttons.
 """

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -61,6 +62,8 @@ class WandbServer:
         lease_s: float = 60.0,
         api_key: str = API_KEY,
         port: int = 0,
+        certificate: Path | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.api_key = api_key
         self.state = State(entities or {"ent": False, "team": True}, lease_s)
@@ -71,9 +74,10 @@ class WandbServer:
         """How many requests wait in a `slow` at the moment."""
         self._viewer = viewer
         self._closing = threading.Event()
-        self._web: Web | None = Web(port, self._answer, self.complaints)
+        self._certificate = certificate
+        self._web: Web | None = Web(port, self._answer, self.complaints, certificate)
         self.port: int = self._web.server_address[1]
-        self.base_url = f"http://127.0.0.1:{self.port}"
+        self.base_url = f"{'https' if certificate else 'http'}://{host}:{self.port}"
         self._answers = Answers(self.state, self.base_url)
         operations = Operations(self.state, self._answers, viewer)
         self._dialect = Dialect(operations.fields(), self.complaints)
@@ -101,7 +105,7 @@ class WandbServer:
     def up(self) -> None:
         """Come back on the same port."""
         if self._web is None:
-            self._web = Web(self.port, self._answer, self.complaints)
+            self._web = Web(self.port, self._answer, self.complaints, self._certificate)
 
     # Trouble
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
@@ -36,20 +38,36 @@ class Reply:
 
 
 class Web(ThreadingHTTPServer):
-    """Answers calls with *answer*, each connection in a thread of its own."""
+    """Answers calls with *answer*, each connection in a thread of its own.
+
+    *certificate* is a file with a certificate and its key: then it speaks TLS.
+    """
 
     daemon_threads = False
     block_on_close = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, answer: Callable[[Call], Reply], complaints: list[str]) -> None:
+    def __init__(
+        self,
+        port: int,
+        answer: Callable[[Call], Reply],
+        complaints: list[str],
+        certificate: Path | None = None,
+    ) -> None:
         self.answer = answer
         self._complaints = complaints
         self._open: set[Any] = set()
         self._lock = threading.Lock()
         self._ended = False
         super().__init__(("127.0.0.1", port), _Handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake is made where a connection is first read, in its own thread.
+            self.socket = context.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._serve, name="wandb-stand-in", daemon=True)
         self._thread.start()
 
