@@ -33,11 +33,15 @@ INHERITED: Final = (*_PROXIES, *(name.upper() for name in _PROXIES), *_AUTHORITI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WandbEndpoint:
-    """The W&B server that a job reports to; `own_key` when the key is the submitter's, not ours."""
+    """The W&B server that a job reports to; `own_key` when the key is the submitter's, not ours.
 
-    base_url: str
+    `ours` is Launchyard's server, at the job's own address for it, with the attempt's token as key.
+    """
+
+    base_url: str = ""
     api_key: str = field(default="", repr=False)
     own_key: bool = False
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +125,15 @@ def wandb_variables(facts: JobFacts) -> dict[str, str]:
     """Return what W&B's SDK reads; key and address only where there is a W&B endpoint."""
     spec, endpoint = facts.spec, facts.wandb
     own_key = endpoint is not None and endpoint.own_key
+    ours = endpoint is not None and endpoint.ours
+    base_url = endpoint.base_url if endpoint else ""
     image = spec.source.image if isinstance(spec.source, ImageSource) else ""
     named = {
-        "WANDB_BASE_URL": endpoint.base_url if endpoint else "",
+        "WANDB_BASE_URL": facts.server if ours else base_url,
         "WANDB_API_KEY": endpoint.api_key if endpoint else "",
         "WANDB_PROJECT": spec.project.lower(),
-        "WANDB_ENTITY": spec.entity or facts.entity,
+        # The token speaks for its item's entity alone.
+        "WANDB_ENTITY": facts.entity if ours else spec.entity or facts.entity,
         "WANDB_RUN_ID": facts.run_id,
         "WANDB_DOCKER": image,
         "WANDB_NAME": spec.name,

@@ -28,6 +28,12 @@ _STAGES: Final[Mapping[str, Reason]] = {
     "run": Reason.SUBMIT_FAILED,
     "agent": Reason.AGENT_ERROR,
 }
+_AFTER: Final[Mapping[AttemptState, str]] = {
+    AttemptState.SUCCEEDED: "finished",
+    AttemptState.FAILED: "failed",
+    AttemptState.CANCELLED: "killed",
+    AttemptState.PREEMPTED: "preempted",
+}
 _NOT_MINE: Final = "Error acking run queue item"
 
 
@@ -61,6 +67,11 @@ def end_of(exit_code: int, *, cancelled: bool) -> tuple[AttemptState, Reason]:
 def run_state(exit_code: int) -> str:
     """Return the state of a run that ended, in W&B's words."""
     return "failed" if exit_code else "finished"
+
+
+def run_state_after(end: AttemptState) -> str:
+    """Return the state of a run that never told of its end, by that of its attempt."""
+    return _AFTER.get(end, RUN_CRASHED)
 
 
 def may_be_corrected(state: AttemptState | None, reason: str) -> bool:

@@ -55,12 +55,14 @@ class Run:
 class RunChange:
     """What a run says when it begins, or later; None and what `about` lacks stay as they are.
 
-    `item` is the item that it says it is of; it counts if that item is being worked on.
+    `item` is the item that it says it is of; it counts if that item is being worked on. `attempt`
+    is set where a token has proved it: then the run follows that item, whatever it was of before.
     """
 
     key: RunKey
     submitter: str
     item: str = ""
+    attempt: int = 0
     about: Mapping[str, Json] = field(default_factory=dict)
     config: Json = None
     summary: Json = None

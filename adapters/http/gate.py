@@ -39,7 +39,8 @@ _REPEATED: Final = frozenset(
 
 _AGENT: Final = "/api/v1/agents/"
 _ATTEMPTS: Final = "/attempts/"
-_JOB: Final = b"Bearer lyat"
+_JOB: Final = (b"Bearer lyat", b"Basic YXBpOmx5YXQ", b"Basic YXBpOmx5YXR")
+"""How a job's token begins in a header: as it is, or as the password of `api` in base64."""
 
 
 class Gate:

@@ -15,7 +15,7 @@ from launchyard.adapters.http.wake import QueueKey
 from launchyard.domain.attempt_token import AttemptClaim, counts, read_token, subject
 from launchyard.domain.rights import KEY_PATTERN, Action, EntityKind, Principal, Role
 from launchyard.domain.spec import ArchiveSource, parse_spec
-from launchyard.ports.records import StoreError, Trouble
+from launchyard.ports.records import ItemView, StoreError, Trouble
 from launchyard.ports.store import Store
 from launchyard.ports.vault import Vault
 
@@ -129,6 +129,14 @@ class Guard:
         if parse_spec(self._store.item(claim.item).spec).source != ArchiveSource(sha256):
             raise RefusalError(403, "forbidden", _ONE_ATTEMPT, remedy=_LOG_IN)
 
+    def own_item(self, request: Request) -> ItemView | None:
+        """Return the item whose present attempt asks for itself, by its token; None for a key."""
+        claim = self._own(_shown_key(request))
+        if claim is None:
+            return None
+        request.scope[WHO] = f"attempt {claim.attempt} of {claim.item}"
+        return self._store.item(claim.item)
+
     def _own(self, key: str) -> AttemptClaim | None:
         """Return whose attempt token *key* is, if it is one and its attempt runs."""
         claim = read_token(key)
@@ -136,11 +144,15 @@ class Guard:
             return None
         if not self._vault.is_signed(subject(claim.item, claim.attempt), claim.signature):
             return None
+        return claim if self.runs(claim) else None
+
+    def runs(self, claim: AttemptClaim) -> bool:
+        """Tell whether the attempt that *claim* is about is the one that runs now."""
         try:
             view = self._store.item(claim.item)
         except StoreError:
-            return None
-        return claim if counts(claim, view.attempt, view.state) else None
+            return False
+        return counts(claim, view.attempt, view.state)
 
     def require_agent(self, request: Request, agent: str) -> str:
         """Return the agent's entity, if who asks may work there."""

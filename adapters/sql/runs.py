@@ -16,12 +16,14 @@ from launchyard.domain.attempt import AttemptState, take
 from launchyard.domain.documents import Json
 from launchyard.domain.item import ItemState
 from launchyard.domain.stock import (
+    RUN_CRASHED,
     RUN_PENDING,
     RUN_RUNNING,
     end_of,
     heard_until_ms,
     may_be_corrected,
     run_state,
+    run_state_after,
 )
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import Run, RunChange, RunKey, RunNews
@@ -31,6 +33,7 @@ _ITEM = (
         items.c.id,
         items.c.attempt,
         items.c.cancel,
+        items.c.state,
         items.c.attempt_state,
         items.c.reason,
         agents.c.stock,
@@ -82,9 +85,21 @@ class SqlRuns(SqlStock):
             values["config"] = json.dumps(change.config)
         if change.summary is not None:
             values["summary"] = json.dumps(change.summary)
-        if change.item and (row is None or row["item_seq"] is None):
+        if change.attempt:
+            values |= self._prove(change, row)
+        elif change.item and (row is None or row["item_seq"] is None):
             values |= self._link(change)
         return values
+
+    def _prove(self, change: RunChange, row: Row | None) -> dict[str, Any]:
+        """Return the columns of a run whose attempt speaks; one that is of another begins anew."""
+        found = self._db.one(HELD_BY_ID, id=change.item)
+        if found is None or found["attempt"] != change.attempt:
+            raise StoreError(f"attempt {change.attempt} is over", Trouble.NOT_FOUND)
+        link: dict[str, Any] = {"item_seq": found["seq"], "attempt": found["attempt"]}
+        if row is None or all(row[name] == value for name, value in link.items()):
+            return link
+        return {**link, "state": RUN_RUNNING, "exit_code": None, "stop": 0}
 
     def _link(self, change: RunChange) -> dict[str, Any]:
         """Return which attempt a run is of, if what it says can be."""
@@ -185,7 +200,7 @@ class SqlRuns(SqlStock):
         here = item is not None and item["attempt"] == row["attempt"]
         return Run(
             key=key,
-            state=row["state"],
+            state=_state(row, item),
             item=item["id"] if item is not None else "",
             attempt=row["attempt"],
             stock=bool(here and item is not None and item["stock"]),
@@ -201,6 +216,19 @@ class SqlRuns(SqlStock):
             created_ms=row["created_ms"],
             heard_ms=row["heard_ms"],
         )
+
+
+def _state(run: Row, item: Row | None) -> str:
+    """Return a run's state: one that cannot speak any more is what became of its attempt.
+
+    A run of a stock agent is settled with its item.
+    """
+    if item is None or item["stock"] or run["state"] not in {RUN_PENDING, RUN_RUNNING}:
+        return str(run["state"])
+    if item["attempt"] != run["attempt"]:
+        return RUN_CRASHED
+    over = item["state"] == ItemState.DONE and item["attempt_state"]
+    return run_state_after(AttemptState(item["attempt_state"])) if over else str(run["state"])
 
 
 def _document(text: str) -> Json:

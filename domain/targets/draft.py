@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from launchyard.domain.attempt_token import VARIABLE as TOKEN
 from launchyard.domain.config.problem import DocumentError, Problem
@@ -26,6 +27,10 @@ _WHY = {
     Why.NOT_LISTED: "the agent's `macro_env` keeps it back",
     Why.OVERRIDE: "a launch may not name the agent's variables",
 }
+
+
+_PLACE: Final = frozenset({WANDB_KEY, WANDB_URL, "WANDB_MODE"})
+"""Variables of a launch or a queue that say where its runs go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,8 @@ def draft(grant: ItemGrant, target: str, agent: AgentSide) -> Draft:
     spec = parse_spec(grant.spec)
     resolved = _resolved(grant, replace(spec, resource=target), agent)
     facts = _facts(grant, replace(spec, env={}), agent)
+    if facts.wandb is None and not _has_wandb(spec, resolved.document):
+        facts = replace(facts, wandb=_our_wandb(facts))
     return Draft(
         facts=facts,
         config=resolved.document,
@@ -134,6 +141,27 @@ def _own_wandb(grant: ItemGrant) -> WandbEndpoint | None:
         return None
     url = grant.secrets.get(WANDB_URL, "")
     return WandbEndpoint(base_url=url, api_key=key, own_key=not url)
+
+
+def _our_wandb(facts: JobFacts) -> WandbEndpoint | None:
+    """Return Launchyard's own server as the place of a job's runs, which its token opens."""
+    if not facts.server or not facts.token:
+        return None
+    return WandbEndpoint(api_key=facts.token, ours=True)
+
+
+def _has_wandb(spec: LaunchSpec, config: Json) -> bool:
+    """Tell whether launch or queue say themselves to which W&B server a job reports."""
+    return any(ref.env in _PLACE for ref in spec.secrets) or _mentions(config)
+
+
+def _mentions(document: Json) -> bool:
+    """Tell whether one of the variables is set in a target's configuration, in whatever form."""
+    if isinstance(document, dict):
+        return any(k in _PLACE or _mentions(v) for k, v in document.items())
+    if isinstance(document, list):
+        return any(map(_mentions, document))
+    return isinstance(document, str) and document.partition("=")[0] in _PLACE
 
 
 def _words(finding: Finding) -> str:

@@ -128,6 +128,15 @@ def test_the_owner_of_the_key_is_the_user() -> None:
     assert "WANDB_USERNAME" not in job_environment(facts)
 
 
+def test_our_own_server_takes_the_runs_of_a_job() -> None:
+    """At the address that the job itself knows, with its token, and in its item's entity."""
+    spec = LaunchSpec(entity="elsewhere", author="me")
+    facts = replace(FACTS, spec=spec, server="http://here", wandb=WandbEndpoint(ours=True))
+    made = job_environment(facts)
+    assert (made["WANDB_BASE_URL"], made["WANDB_ENTITY"]) == ("http://here", "team")
+    assert made["WANDB_USERNAME"] == "me"
+
+
 def test_a_job_artifact_is_named_as_an_input() -> None:
     """W&B's SDK marks the job as used by the run; artifacts of the overrides may replace it."""
     spec = LaunchSpec(job="e/p/j:v1", overrides=Overrides(artifacts={"data": "x"}))

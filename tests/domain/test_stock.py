@@ -12,6 +12,7 @@ from launchyard.domain.stock import (
     may_be_corrected,
     reason_of,
     run_state,
+    run_state_after,
 )
 
 
@@ -35,6 +36,8 @@ def test_an_exit_code_is_the_end() -> None:
     assert end_of(3, cancelled=False) == (AttemptState.FAILED, Reason.EXIT_CODE)
     assert end_of(255, cancelled=True) == (AttemptState.CANCELLED, Reason.CANCELLED)
     assert (run_state(0), run_state(1)) == ("finished", "failed")
+    told = [run_state_after(end) for end in (AttemptState.CANCELLED, AttemptState.LOST)]
+    assert told == ["killed", "crashed"]
 
 
 def test_only_a_silence_is_corrected() -> None:

@@ -9,11 +9,13 @@ from typing import Any, Protocol, TypeAlias
 
 from starlette.requests import Request
 
+from launchyard.adapters.http.graphql.own import Own, own_of, refused
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError, wrong
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action, Principal
 from launchyard.ports.records import StoreError
+from launchyard.ports.tracking import RunKey
 
 Given: TypeAlias = Mapping[str, Any]
 """A field's arguments; those of a mutation are the fields of its `input`."""
@@ -21,10 +23,11 @@ Given: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request to the GraphQL interface."""
+    """One request to the GraphQL interface; `own` is the attempt that asks by its token."""
 
     house: House
     request: Request
+    own: Own | None = None
 
     @property
     def principal(self) -> Principal:
@@ -54,6 +57,20 @@ class Ask:
             self.require(Action.WORK, entity)
         return who
 
+    def require_own_run(self, key: RunKey) -> str:
+        """Return who asks, if they may write the run *key*: a job's token may write its own."""
+        if self.own is None:
+            return self.require_run(key.entity).user
+        if not self.own.may_write(key, self.house.store.run(key)):
+            raise refused(self.own, f"{key.name!r} in {key.entity}/{key.project}")
+        return self.own.user
+
+    def may_see(self, entity: str) -> bool:
+        """Tell whether who asks may see *entity*; a job's token sees its item's."""
+        if self.own is not None:
+            return entity == self.own.run.entity
+        return self.may(Action.READ, entity)
+
 
 Resolver: TypeAlias = Callable[[Any, Ask, Given], Any | Awaitable[Any]]
 """Takes the parent's value, who asks, and the field's arguments."""
@@ -68,6 +85,18 @@ class Topic(Protocol):
     def fields(self) -> Fields:
         """Return this topic's part of the table."""
         ...
+
+
+def asked(house: House, request: Request) -> Ask:
+    """Return who asks, by a key or by a job's token.
+
+    Raises:
+        RefusalError: it is neither.
+    """
+    view = house.guard.own_item(request)
+    if view is None:
+        house.guard.principal(request)
+    return Ask(house, request, own_of(view) if view else None)
 
 
 def document(text: object, path: str) -> Json:

@@ -27,6 +27,7 @@ from graphql import (
 
 from launchyard.adapters.http.graphql.ask import Ask, Fields, Resolver, Topic
 from launchyard.adapters.http.graphql.bounds import MOST_TEXT_B, MOST_TOKENS, check
+from launchyard.adapters.http.graphql.own import OPEN, refused
 from launchyard.adapters.http.problems import RefusalError, translate
 from launchyard.domain.documents import Json
 
@@ -104,11 +105,15 @@ def _bind(schema: GraphQLSchema, fields: Fields) -> None:
         if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             raise TypeError(f"{type_name} has no fields")
         for name, resolver in resolvers.items():
-            kind.fields[name].resolve = _called(resolver)
+            kind.fields[name].resolve = _called(resolver, f"{type_name}.{name}")
 
 
-def _called(resolver: Resolver) -> Any:
+def _called(resolver: Resolver, field: str) -> Any:
+    is_open = field in OPEN
+
     def resolve(parent: Any, info: Any, **arguments: Any) -> Any:
+        if not is_open and info.context.own is not None:
+            raise refused(info.context.own, field)
         return resolver(parent, info.context, arguments.get("input", arguments))
 
     return resolve

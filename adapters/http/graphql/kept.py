@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import IO, Any, BinaryIO, Final, cast
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from launchyard.adapters.http.graphql.ask import Ask
 from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError
+from launchyard.domain.attempt_token import AttemptClaim
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import KeptFile
 
@@ -98,21 +100,26 @@ class Kept:
 
     def _address(self, ask: Ask, verb: str, owner: str, path: str) -> str:
         until = self._house.services.clock.now_ms() + _GOOD_FOR_MS
-        signature = self._house.services.vault.sign(_subject(verb, owner, until, path))
-        proof = f"until={until}&signature={signature}"  # no log has what follows the question mark
+        whose = _whose(ask)
+        signature = self._house.services.vault.sign(_subject(verb, owner, until, path, whose))
+        # No log has what follows the question mark.
+        proof = f"until={until}&attempt={whose}&signature={signature}"
         return f"{ask.base}/wandb/{verb}/{_packed(owner)}/{quote(path)}?{proof}"
 
     def _checked(self, request: Request, verb: str) -> tuple[str, str]:
         """Return owner and path of a signed address, or refuse it."""
         owner, path = _unpacked(part(request, "owner")), part(request, "path")
         until = whole(request, "until", 0)
-        subject = _subject(verb, owner, until, path)
+        whose = request.query_params.get("attempt", "")
+        subject = _subject(verb, owner, until, path, whose)
         signature = request.query_params.get("signature", "")
         good = self._house.services.vault.is_signed(subject, signature)
         if part(request, "verb") != verb or not good:
             raise RefusalError(403, "forbidden", "this address was not made by this server")
         if until < self._house.services.clock.now_ms():
             raise RefusalError(403, "forbidden", "this address is too old", remedy="ask anew")
+        if whose and not self._house.guard.runs(_claim(whose)):
+            raise RefusalError(403, "forbidden", "the attempt that this address is of is over")
         return owner, path
 
     async def put(self, request: Request) -> Response:
@@ -149,8 +156,19 @@ class Kept:
         )
 
 
-def _subject(verb: str, owner: str, until: int, path: str) -> str:
-    return f"kept file {verb} {until}\n{owner}\n{path}"
+def _whose(ask: Ask) -> str:
+    """Return whose attempt an address is of, with which it ends; nothing for a key's."""
+    return f"{ask.own.item}/{ask.own.attempt}" if ask.own else ""
+
+
+def _claim(whose: str) -> AttemptClaim:
+    """Return the attempt in a signed address."""
+    item, _, attempt = whose.partition("/")
+    return AttemptClaim(item, int(attempt), "")
+
+
+def _subject(*parts: object) -> str:
+    return json.dumps(["kept file", *parts])
 
 
 def _packed(owner: str) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from launchyard.adapters.http.bodies import answer_json, fields, read_json
 from launchyard.adapters.http.endpoint import Endpoint, Needs
-from launchyard.adapters.http.graphql.ask import Ask
+from launchyard.adapters.http.graphql.ask import asked
 from launchyard.adapters.http.graphql.engine import Engine, Query
 from launchyard.adapters.http.graphql.kept import Kept
 from launchyard.adapters.http.graphql.stream import StreamRoutes
@@ -53,9 +53,8 @@ class GraphqlRoutes:
         )
 
     async def graphql(self, request: Request) -> Response:
-        ask = Ask(self._house, request)
         try:
-            self._house.guard.principal(request)
+            ask = asked(self._house, request)
             query = _query(fields(await read_json(request, self._house.settings.json_b)))
         except RefusalError as error:
             return _refused(error)

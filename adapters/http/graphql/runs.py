@@ -58,18 +58,20 @@ class RunTopic:
             },
         }
 
-    def run(self, parent: Any, _ask: Ask, given: Given) -> Any:
+    def run(self, parent: Any, ask: Ask, given: Given) -> Any:
         key = RunKey(entity=parent["entityName"], project=parent["name"], name=given["name"])
         found = self._store.run(key)
-        return shown(found) if found else None
+        hidden = ask.own is not None and not ask.own.may_write(key, found)
+        return shown(found) if found and not hidden else None
 
     async def upsert(self, _parent: Any, ask: Ask, given: Given) -> Any:
         key = _key(ask, given)
         config = document(given.get("config"), "config")
         change = RunChange(
             key=key,
-            submitter=ask.require_run(key.entity).user,
-            item=_item(config),
+            submitter=ask.require_own_run(key),
+            item=ask.own.item if ask.own else _item(config),
+            attempt=ask.own.attempt if ask.own else 0,
             about={to: given[name] for name, to in _ABOUT.items() if given.get(name) is not None},
             config=config,
             summary=document(given.get("summaryMetrics"), "summaryMetrics"),
@@ -81,10 +83,10 @@ class RunTopic:
 
     def files(self, parent: Any, ask: Ask, given: Given) -> Any:
         """List a run's files, or give addresses to upload some to."""
-        _, project, entity = ids.parts("Run", parent["id"], 3)
-        owner = RunKey(entity=entity, project=project, name=parent["name"]).owner
+        key = _key_of(parent["id"])
+        owner = key.owner
         if given.get("upload"):
-            ask.require_run(entity)
+            ask.require_own_run(key)
             nodes = [self._kept.upload(ask, owner, name) for name in given.get("names") or ()]
         else:
             nodes = self._kept.listed(ask, owner, given.get("names"))
@@ -94,7 +96,7 @@ class RunTopic:
         key = RunKey(
             entity=given["entityName"], project=given["projectName"], name=given["runName"]
         )
-        ask.require_run(key.entity)
+        ask.require_own_run(key)
         owner = key.owner
         return {
             "runID": run_id(key),
@@ -141,7 +143,7 @@ def _key(ask: Ask, given: Given) -> RunKey:
     key = RunKey(
         entity=given.get("entityName") or default_entity(ask),
         project=given.get("modelName") or DEFAULT_PROJECT,
-        name=given.get("name") or secrets.token_hex(4),
+        name=given.get("name") or (ask.own.run.name if ask.own else secrets.token_hex(4)),
     )
     for path, text in (("modelName", key.project), ("name", key.name)):
         if len(text) > _LONGEST or not text.isprintable() or "/" in text or ":" in text:

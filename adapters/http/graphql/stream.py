@@ -14,7 +14,7 @@ from starlette.responses import Response
 from launchyard.adapters.http.bodies import answer_json, fields, part, read_json
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.graphql.agents import append
-from launchyard.adapters.http.graphql.ask import Ask
+from launchyard.adapters.http.graphql.ask import asked
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.topics import log_topic
 from launchyard.domain.documents import Json
@@ -63,14 +63,14 @@ class StreamRoutes:
                 path="/files/{entity}/{project}/{run}/file_stream",
                 handler=self.stream,
                 does="Take what a run of a stock client tells",
-                needs=Needs.WORK,
+                needs=Needs.WORK_OR_OWN,
             ),
         )
 
     async def stream(self, request: Request) -> Response:
-        entity = part(request, "entity")
-        Ask(self._house, request).require_run(entity)
-        key = RunKey(entity=entity, project=part(request, "project"), name=part(request, "run"))
+        names = {name: part(request, name) for name in ("entity", "project")}
+        key = RunKey(**names, name=part(request, "run"))
+        asked(self._house, request).require_own_run(key)
         body = fields(await read_json(request, self._house.settings.json_b))
         run = self._store.run(key)
         if run is None:

@@ -32,8 +32,13 @@ class ViewerTopic:
 
 
 def viewer(_parent: Any, ask: Ask, _given: Given) -> Any:
-    """Return who asks, and where they may look."""
-    who = ask.principal
+    """Return who asks, and where they may look; a job is whoever launched it."""
+    if ask.own is not None:
+        return _viewer(ask, Principal(user=ask.own.user, key_id="", roles={}))
+    return _viewer(ask, ask.principal)
+
+
+def _viewer(ask: Ask, who: Principal) -> Any:
     names = _entities(ask, who)
     return {
         "id": ids.make("User", who.user),
@@ -49,12 +54,16 @@ def viewer(_parent: Any, ask: Ask, _given: Given) -> Any:
 
 def default_entity(ask: Ask) -> str:
     """Return where a client works that names no entity: the caller's own, else their first."""
+    if ask.own is not None:
+        return ask.own.run.entity
     who = ask.principal
     names = _entities(ask, who)
     return who.user if who.user in names else next(iter(names), "")
 
 
 def _entities(ask: Ask, who: Principal) -> list[str]:
+    if ask.own is not None:
+        return [ask.own.run.entity]
     found = sorted(one.name for one in ask.house.store.entities())
     return [name for name in found if who.role_in(name) is not None]
 
@@ -75,7 +84,7 @@ def server_info(_parent: Any, ask: Ask, _given: Given) -> Any:
 
 def entity(_parent: Any, ask: Ask, given: Given) -> Any:
     """Return an entity that the caller may see."""
-    if not ask.may(Action.READ, given["name"]):
+    if not ask.may_see(given["name"]):
         return None
     return entity_of(ask, given["name"])
 
@@ -97,7 +106,7 @@ def entity_of(ask: Ask, name: str) -> Any:
 def project(_parent: Any, ask: Ask, given: Given) -> Any:
     """Return a project of an entity that the caller may see; there is no list of projects."""
     owner = given.get("entityName") or default_entity(ask)
-    if not ask.may(Action.READ, owner) or entity_of(ask, owner) is None:
+    if not ask.may_see(owner) or entity_of(ask, owner) is None:
         return None
     return project_of(owner, given.get("name") or DEFAULT_PROJECT)
 
@@ -118,6 +127,7 @@ def project_of(owner: str, name: str) -> dict[str, Any]:
 def upsert_model(_parent: Any, ask: Ask, given: Given) -> Any:
     """Let clients have the project that they ask for: projects are only names here."""
     owner = given.get("entityName") or default_entity(ask)
-    ask.require(Action.READ, owner)
+    if not ask.may_see(owner):
+        ask.require(Action.READ, owner)
     made = project_of(owner, given.get("name") or DEFAULT_PROJECT)
     return {"model": made, "project": made, "inserted": False}

@@ -162,6 +162,23 @@ def test_a_secret_of_the_entity_may_be_the_wandb_key(tmp_path: Path) -> None:
     assert planned.plan.env["WANDB_USERNAME"] == "ann"
 
 
+def test_our_server_takes_the_runs_unless_somebody_else_does(tmp_path: Path) -> None:
+    """The token is the key for them; who names a W&B server in launch or queue reports there."""
+    given = {"LAUNCHYARD_TOKEN": "s3cret-3"}
+    planned = plan(tmp_path, secrets=given)
+    assert planned.plan.env["WANDB_BASE_URL"] == "http://server"
+    assert planned.secrets == given | {"WANDB_API_KEY": "s3cret-3"}
+    elsewhere: list[dict[str, Any]] = [
+        {"spec": {"env": {"WANDB_BASE_URL": "http://theirs"}}},
+        {"spec": {"secrets": [{"env": "WANDB_API_KEY", "from": "secret:w"}]}},
+        {"config": {"env": {"WANDB_MODE": "offline"}}},
+    ]
+    for one in elsewhere:
+        planned = plan(tmp_path, **one, secrets=given | {"WANDB_API_KEY": "s3cret-4"})
+        assert planned.plan.env.get("WANDB_BASE_URL") != "http://server"
+        assert planned.secrets.get("WANDB_API_KEY") != "s3cret-3"
+
+
 def test_a_secret_without_a_value_is_told_by_its_name(tmp_path: Path) -> None:
     """It was removed after the launch; the job does not start without it."""
     asked = {"secrets": [{"env": "HF", "from": "secret:hf"}]}
