@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.holding import AGAIN_S, Holds
 from launchyard.adapters.kubernetes.notes import Note, Notes
 from launchyard.adapters.kubernetes.paths import POD_KIND, Spot
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.adapters.kubernetes.view import Entry, View, entry_of
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import ATTEMPT, ITEM
+from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KindRow, Phase
 from launchyard.domain.targets.kubernetes_pods import PodSummary, Step, summarise_pod
+from launchyard.domain.targets.kubernetes_ready import Hold, hold_of
 from launchyard.domain.targets.kubernetes_status import GONE, Observed, Sight, judge
 from launchyard.ports.runner import Handle, Observation
 
@@ -38,6 +41,7 @@ class Standing:
 
     def __init__(self, places: Places, notes: Notes, rows: tuple[KindRow, ...]) -> None:
         self._places, self._notes, self._rows = places, notes, rows
+        self.holds = Holds(places)
 
     def kept(self, handle: Handle) -> Look | None:
         """Return how a job stands by what is kept of it; None when that is not enough.
@@ -118,6 +122,9 @@ class Standing:
         if entry.found.deleting and self._notes.read(handle) is not None:
             runs = any(pod.phase == "Running" for pod in sight.pods)
             return Look(Observation(state=S.RUNNING if runs else S.PENDING, detail=_LEAVING))
+        hold = hold_of(entry.held) if entry.held else None
+        if hold is not None and entry.found.phase is Phase.SUSPENDED:
+            return self._held(handle, entry, hold)
         seen = judge(sight, time.time_ns() // 1_000_000, entry.grace)
         if seen.state is S.PENDING and not seen.detail and not seen.suspended:
             view.hear_events()
@@ -126,6 +133,20 @@ class Standing:
             self.end(handle, note, entry.labels, 0.0)
             return Look(Observation(state=S.PENDING, detail=_LEAVING))
         return Look(_observation(seen), seen.again_ms)
+
+    def _held(self, handle: Handle, entry: Entry, hold: Hold) -> Look:
+        """Let a job go when what it waits for is ready; end it when that takes too long."""
+        waiting = self.holds.look(handle, hold)
+        now_ms = time.time_ns() // 1_000_000
+        if waiting.over:
+            detail = f"what runs beside it did not become ready: {waiting.words}"
+            reason = Reason.SUBMIT_FAILED
+            note = Note(state=S.FAILED, reason=reason, detail=detail, at_ms=now_ms)
+            self.end(handle, note, entry.labels, 0.0)
+            return Look(Observation(state=S.PENDING, detail=_LEAVING))
+        detail = f"it waits for what runs beside it: {waiting.words}" if waiting.words else ""
+        again_ms = now_ms + round(AGAIN_S * 1000)
+        return Look(Observation(state=S.PENDING, detail=detail), again_ms)
 
 
 def _explains(pod: PodSummary) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
@@ -12,7 +13,7 @@ from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.adapters.kubernetes.pulling import PullSecrets
 from launchyard.adapters.kubernetes.view import GRACE
-from launchyard.domain.naming import ITEM, Owner, may_adopt
+from launchyard.domain.naming import ATTEMPT, ITEM, Owner, may_adopt
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
 from launchyard.domain.targets.kubernetes_request import create_request, owned_by
@@ -20,11 +21,17 @@ from launchyard.domain.targets.kubernetes_services import BESIDE
 from launchyard.ports.runner import Handle, Launch, RunnerError
 
 _STRICT: Final = {"fieldValidation": "Strict"}
+_GOING_S: Final = 5.0
+_AGAIN_S: Final = 0.2
 Obj = dict[str, Any]
 
 
 class Submitting:
-    """Submits: two requests, and a single one for a job without secrets."""
+    """Submits: two requests, and a single one for a job without secrets; one more per service.
+
+    The object comes first, and owns all else from its first moment. A Job that is to wait for what
+    runs beside it is created suspended, and let go by `Holds`.
+    """
 
     def __init__(self, places: Places, pulls: PullSecrets) -> None:
         self._places, self._pulls = places, pulls
@@ -40,20 +47,23 @@ class Submitting:
             plan,
             Submit(name=launch.name, labels=launch.labels, secrets=launch.secrets, pulls=pulls),
         )
-        beside: list[tuple[str, Obj]] = []
-        for service in request.services:
-            path = self._kind(cluster, service).path(place.namespace)
-            beside.append((path, self._create(cluster, path, dict(service), launch)))
+        # Unknown kinds are told before anything is there.
+        paths = [self._kind(cluster, one).path(place.namespace) for one in request.services]
         document = _annotated(dict(request.document), plan)
-        made = self._create(cluster, place.kind.path(place.namespace), document, launch)
+        path = place.kind.path(place.namespace)
+        made = self._create(cluster, path, document, launch)
+        beside = list(zip(paths, request.services, strict=True))
         if request.secret is not None:
             # Behind its job, which owns it from its first moment: so none is ever left behind, and
             # it is there long before a node has made up its mind about the pod.
-            secret = owned_by(request.secret, made)
-            path = SECRETS.path(place.namespace)
-            beside.append((path, self._create(cluster, path, secret, launch)))
-        for path, one in beside:
-            _own(cluster, path, one, made)
+            beside.insert(0, (SECRETS.path(place.namespace), request.secret))
+        try:
+            for where, one in beside:
+                self._create(cluster, where, owned_by(one, made), launch)
+        except RunnerError as e:
+            if not e.retry:
+                _take_back(cluster, path, made)
+            raise
         meta = made["metadata"]
         return self._places.handle(place, str(meta["name"]), str(meta["uid"]))
 
@@ -80,9 +90,11 @@ class Submitting:
             if e.status != CONFLICT:
                 raise
         found = cluster.call("GET", f"{path}/{name}")
+        if _is_before(found, launch.owner):
+            return _instead(cluster, path, found, document, launch.deadline)
         if not _is_of(found, launch.owner):
             text = f"there is a {document['kind']} {name} already, and it is not this attempt's"
-            raise RunnerError(text, reason=Reason.NAME_TAKEN)
+            raise RunnerError(f"{text}{_remedy(found)}", reason=Reason.NAME_TAKEN)
         if document["kind"] == "Secret" and found.get("data") != document.get("data"):
             # An earlier try's, with the token of another lease.
             found = cluster.call("PATCH", f"{path}/{name}", {"data": document.get("data")})
@@ -92,15 +104,6 @@ class Submitting:
         api = str(document.get("apiVersion"))
         group, _, version = api.rpartition("/")
         return Kind(group, version, cluster.plural(api, str(document.get("kind"))))
-
-
-def _own(cluster: Cluster, path: str, one: Obj, owner: Obj) -> None:
-    """Have *one* go when *owner* goes."""
-    meta = one["metadata"]
-    if any(o.get("uid") == owner["metadata"]["uid"] for o in meta.get("ownerReferences") or ()):
-        return
-    wanted: Any = owned_by({"metadata": {}}, owner)["metadata"]
-    cluster.call("PATCH", f"{path}/{meta['name']}", {"metadata": wanted})
 
 
 def _annotated(document: Obj, plan: KubernetesPlan) -> Obj:
@@ -116,6 +119,57 @@ def _is_of(found: Mapping[str, Any], owner: Owner) -> bool:
     if BESIDE in labels:
         labels = {**labels, ITEM: labels[BESIDE]}
     return may_adopt(labels, owner.installation, owner.item, owner.attempt)
+
+
+def _is_before(found: Mapping[str, Any], owner: Owner) -> bool:
+    """Tell whether *found* ran beside an earlier attempt of the owner's item, which is over."""
+    labels = found["metadata"].get("labels") or {}
+    attempt = str(labels.get(ATTEMPT, ""))
+    earlier = Owner(
+        installation=owner.installation,
+        item=owner.item,
+        attempt=int(attempt) if attempt.isdigit() else owner.attempt,
+        agent=owner.agent,
+    )
+    return BESIDE in labels and earlier.attempt < owner.attempt and _is_of(found, earlier)
+
+
+def _instead(cluster: Cluster, path: str, old: Obj, document: Obj, deadline: float) -> Obj:
+    """Create an object in the place of one that an earlier attempt has left behind.
+
+    Raises:
+        RunnerError: it is still there after a while; trying again may help.
+    """
+    name, uid = document["metadata"]["name"], old["metadata"]["uid"]
+    options: Any = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+    if document["kind"] == "Pod":
+        options["gracePeriodSeconds"] = 0
+    with suppress(KubernetesError):
+        cluster.call("DELETE", f"{path}/{name}", options)
+    until = time.monotonic() + _GOING_S
+    while time.monotonic() < until:
+        try:
+            return cluster.call("POST", path, document, query=_STRICT, until=deadline)
+        except KubernetesError as e:
+            if e.status != CONFLICT:
+                raise
+        time.sleep(_AGAIN_S)
+    text = f"{document['kind']} {name} of the attempt before is still there"
+    raise RunnerError(text, reason=Reason.NAME_TAKEN, retry=True)
+
+
+def _take_back(cluster: Cluster, path: str, made: Obj) -> None:
+    """Delete a job that cannot have what goes with it."""
+    meta = made["metadata"]
+    options: Any = {"propagationPolicy": "Background", "preconditions": {"uid": meta["uid"]}}
+    with suppress(KubernetesError):
+        cluster.call("DELETE", f"{path}/{meta['name']}", options)
+
+
+def _remedy(found: Mapping[str, Any]) -> str:
+    """Return what to do about a taken name, where it is one that a launch has chosen."""
+    beside = BESIDE in (found["metadata"].get("labels") or {})
+    return "; put `${run_id}` into its name, or give it none" if beside else ""
 
 
 def _check_deadline(launch: Launch) -> None:

@@ -21,6 +21,7 @@ from launchyard.domain.targets.kubernetes_objects import (
     summarise_object,
 )
 from launchyard.domain.targets.kubernetes_pods import PodSummary, summarise_pod
+from launchyard.domain.targets.kubernetes_ready import HELD
 from launchyard.domain.targets.kubernetes_status import Grace, Sight
 
 GRACE: Final = "launchyard.dev/grace"
@@ -33,19 +34,23 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One job: its summary, our labels, how patient it is, and whether it has one pod at most."""
+    """One job: its summary, our labels, how patient it is, and whether it has one pod at most.
+
+    `held` is what it waits for beside it, as its annotation says.
+    """
 
     found: ObjectSummary
     labels: Mapping[str, str] = field(default_factory=dict)
     grace: Grace = field(default_factory=Grace)
     single: bool = True
+    held: str = ""
 
 
 def entry_of(obj: Mapping[str, Any], rows: tuple[KindRow, ...]) -> Entry:
     """Return what is to be kept of a job, as the API gives it."""
     meta, spec = obj.get("metadata") or {}, obj.get("spec") or {}
-    labels = meta.get("labels") or {}
-    start_s, _, schedule_s = str((meta.get("annotations") or {}).get(GRACE, "")).partition(",")
+    labels, notes = meta.get("labels") or {}, meta.get("annotations") or {}
+    start_s, _, schedule_s = str(notes.get(GRACE, "")).partition(",")
     usual = Grace()
     plain = obj.get("kind") == "Job" and str(obj.get("apiVersion", "")).startswith("batch/")
     one = all(spec.get(key) in {None, 1} for key in ("parallelism", "completions"))
@@ -60,6 +65,7 @@ def entry_of(obj: Mapping[str, Any], rows: tuple[KindRow, ...]) -> Entry:
             schedule_s=_seconds(schedule_s, usual.schedule_s),
         ),
         single=plain and one and spec.get("backoffLimit") == 0,
+        held=str(notes.get(HELD, "")),
     )
 
 

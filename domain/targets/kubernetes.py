@@ -122,6 +122,7 @@ def _plan(
         document=document,
         env=public_environment(own),
         services=planned_services(spec.additional_services, _builtins(facts, spec)),
+        service_names=tuple(service.name for service in spec.additional_services),
         main=main,
         usual=row.main,
         code_claim=settings.text("code_claim") if needs_code(spec) and not context.builds else "",

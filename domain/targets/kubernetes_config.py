@@ -62,7 +62,7 @@ FIELDS: Final = (
     Field(
         key="wait_timeout",
         kind=Kind.SECONDS,
-        doc="How long additional services may take to become ready.",
+        doc="How long additional services may take to become ready; 0: for ever.",
         default=300,
         minimum=0,
     ),

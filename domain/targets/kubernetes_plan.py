@@ -61,7 +61,8 @@ class KubernetesPlan:
 
     `keep_s` is how long people want the object kept after its end, None without a word.
     `main` and `usual` find its main containers.
-    `services_wait_s` is None where nobody waits for services.
+    `services_wait_s` is None where nobody waits for services; `service_names` are what the launch
+    calls them.
     `code_claim` is the volume claim on which the agent has to put the source code, if any.
     """
 
@@ -69,6 +70,7 @@ class KubernetesPlan:
     document: Mapping[str, Json]
     env: Mapping[str, str] = field(repr=False)
     services: tuple[Mapping[str, Json], ...] = ()
+    service_names: tuple[str, ...] = ()
     main: str = ""
     usual: str = ""
     code_claim: str = ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from launchyard.domain.attempt_token import VARIABLE as TOKEN
 from launchyard.domain.documents import Json
 from launchyard.domain.naming import label_value
 from launchyard.domain.targets.kubernetes_code import FETCHER, FETCHER_SEES
@@ -20,8 +21,15 @@ from launchyard.domain.targets.kubernetes_manifest import (
     templates,
 )
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, KubernetesRequest, Submit
+from launchyard.domain.targets.kubernetes_pods import part, text
 from launchyard.domain.targets.kubernetes_pulls import put_pulls
-from launchyard.domain.targets.kubernetes_services import service_env, service_labels
+from launchyard.domain.targets.kubernetes_ready import hold
+from launchyard.domain.targets.kubernetes_services import (
+    name_variable,
+    own_name,
+    service_env,
+    service_labels,
+)
 
 NAME_LABEL: Final = "launchyard-name"
 """The label that a manifest's `metadata.name` becomes; names themselves are the attempts' own."""
@@ -34,7 +42,15 @@ def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
     document = copied(plan.document)
     labels: dict[str, Json] = {**submit.labels}
     _put_meta(document, submit.name, labels, plan.cluster.namespace)
+    services = _services(plan, submit)
     variables = _variables(plan.env, submit)
+    told = {k: v for k, v in service_env(variables).items() if not _is_token(k, submit)}
+    for label, service in zip(plan.service_names, services, strict=True):
+        for template in templates(service):
+            for one in containers(template, "containers"):
+                put_env(one, told)
+        name = name_variable(label)
+        variables[name] = {"name": name, "value": text(part(service, "metadata"), "name")}
     for index, template in enumerate(templates(document)):
         node(template, "metadata", "labels").update(labels)
         container = main_container(template, plan.main, plan.usual)
@@ -47,17 +63,22 @@ def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
                 put_env(fetching, {k: v for k, v in variables.items() if _is_fetching(k)})
     put_pulls(document, submit.pulls)
     secret = _secret(submit, plan.cluster.namespace) if submit.secrets else None
+    hold(document, services, plan.services_wait_s)
+    return KubernetesRequest(document=document, secret=secret, services=services)
+
+
+def _services(plan: KubernetesPlan, submit: Submit) -> tuple[Node, ...]:
+    """Return what goes beside the object, named, labelled and able to pull; without variables."""
     services = tuple(copied(service) for service in plan.services)
-    told = service_env(variables)
-    for service in services:
+    for label, service in zip(plan.service_names, services, strict=True):
         own = service_labels(submit.labels)
         _put_meta(service, "", own, plan.cluster.namespace)
+        meta = node(service, "metadata")
+        meta["name"] = meta.get("name") or own_name(label, submit.name)
         put_pulls(service, submit.pulls)
         for template in templates(service):
             node(template, "metadata", "labels").update(own)
-            for container in containers(template, "containers"):
-                put_env(container, told)
-    return KubernetesRequest(document=document, secret=secret, services=services)
+    return services
 
 
 def shown_request(plan: KubernetesPlan) -> dict[str, Json]:
@@ -97,6 +118,12 @@ def literal(word: str) -> str:
 
 def _is_fetching(name: str) -> bool:
     return name in FETCHER_SEES or name.lower().endswith("_proxy")
+
+
+def _is_token(name: str, submit: Submit) -> bool:
+    """Tell whether a variable holds the attempt's token, under whatever name: that is the job's."""
+    value = submit.secrets.get(name)
+    return value is not None and value == submit.secrets.get(TOKEN)
 
 
 def _variables(env: Mapping[str, str], submit: Submit) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,6 +19,7 @@ from launchyard.domain.targets.kubernetes_schema import check_template
 
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PATH: Final = ("additional_services",)
+_LABEL: Final = 63
 _TOLD: Final = re.compile(r"WANDB_(CONFIG(_\d+)?|ENTITY|PROJECT|BASE_URL|API_KEY)")
 BESIDE: Final = "launchyard-beside"
 """The label with the item on what runs beside its job, whose pods must not count as the job's."""
@@ -47,8 +49,7 @@ def planned_services(
 ) -> tuple[Node, ...]:
     """Return the manifests with the launch's own macros resolved, and nothing else renamed.
 
-    Of names only `metadata.name` is ours to complete: it becomes the service's own where there is
-    none. A fence is put round their containers as round the job's.
+    A fence is put round their containers as round the job's.
     """
     return tuple(_planned(service, builtins) for service in services)
 
@@ -58,10 +59,7 @@ def _planned(service: Service, builtins: Mapping[str, str]) -> Node:
     parsed = parse(dict(service.config), Origin.QUEUE)
     document = resolve(parsed, builtins, {}, MacroPolicy()).document
     manifest = copied(document if isinstance(document, dict) else {})
-    meta = node(manifest, "metadata")
-    meta.pop("namespace", None)
-    if not meta.get("name"):
-        meta["name"] = dns_label(service.name)
+    node(manifest, "metadata").pop("namespace", None)
     fence(manifest)
     return manifest
 
@@ -76,7 +74,24 @@ def dns_label(text: str) -> str:
     """Return *text* as a name that every kind of object takes; `service` where nothing is left."""
     clean = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     clean = clean if clean[:1].isalpha() or not clean else f"s-{clean}"
-    return clean[:63].rstrip("-") or "service"
+    return clean[:_LABEL].rstrip("-") or "service"
+
+
+def own_name(service: str, attempt: str) -> str:
+    """Return the name of a service that nobody has named in its manifest: each attempt's own.
+
+    So jobs that run side by side, and the next attempt, never want the same. *attempt* is the
+    attempt's name, empty in a preview.
+    """
+    if not attempt:
+        return dns_label(service)
+    mark = hashlib.sha256(attempt.encode()).hexdigest()[:8]
+    return f"{dns_label(service)[: _LABEL - len(mark) - 1].rstrip('-')}-{mark}"
+
+
+def name_variable(service: str) -> str:
+    """Return the variable that tells a job what its *service* is called."""
+    return f"LAUNCHYARD_SERVICE_{re.sub('[^A-Z0-9]+', '_', service.upper()).strip('_')}"
 
 
 def service_env(variables: Mapping[str, Json]) -> dict[str, Json]:

@@ -20,11 +20,12 @@ LIMIT_S = 60.0
 def launch(
     script: str, config: Json = None, secrets: Mapping[str, str] | None = None, **more: Any
 ) -> Launch:
-    """Return the launch of a script by a new owner."""
-    owner = Owner(installation="tests", item=str(uuid.uuid4()), attempt=1, agent="a")
+    """Return the launch of a script by a new owner, or by an `owner` that is given."""
+    item = str(uuid.uuid4())
+    owner = more.pop("owner", Owner(installation="tests", item=item, attempt=1, agent="a"))
     return Launch(
         owner=owner,
-        name=target_name(owner.installation, owner.item, 1),
+        name=target_name(owner.installation, owner.item, owner.attempt),
         labels=labels(owner, ""),
         plan=script_plan(script, config, **more),
         deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + LIMIT_S,

@@ -11,6 +11,7 @@ PODS: Final = Resource("", "v1", "pods", "Pod")
 JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 EVENTS: Final = Resource("", "v1", "events", "Event")
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
 CRDS: Final = Resource(
     "apiextensions.k8s.io",
     "v1",
@@ -27,7 +28,9 @@ BUILT_IN: Final = (
     CRDS,
     Resource("", "v1", "configmaps", "ConfigMap"),
     Resource("", "v1", "services", "Service"),
-    Resource("apps", "v1", "deployments", "Deployment"),
+    DEPLOYMENTS,
+    Resource("apps", "v1", "statefulsets", "StatefulSet"),
+    Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource(
         "authorization.k8s.io",
         "v1",
