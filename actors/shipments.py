@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass, field
 
 from launchyard.actors.messages import Ref
-from launchyard.ports.runner import Handle
+from launchyard.ports.runner import Handle, Runner, RunnerError
 
 
 @dataclass(slots=True, eq=False)
@@ -104,3 +104,15 @@ class Rota:
     def _tidy(self) -> None:
         self._line = [one for one in self._line if one[2].due == one[0]]
         heapq.heapify(self._line)
+
+
+def is_empty(runner: Runner, handle: Handle) -> bool:
+    """Tell whether all logs of an ended thing are at their ends without a byte, and no output."""
+    try:
+        for source in runner.log_sources(handle):
+            piece = runner.read_log(handle, source, 0, 1)
+            if piece.data or not piece.end:
+                return False
+        return not runner.outputs(handle)
+    except RunnerError:
+        return False

@@ -10,7 +10,7 @@ from typing import Final
 
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.messages import Ref
-from launchyard.actors.shipments import Found, Rota, Shipment
+from launchyard.actors.shipments import Found, Rota, Shipment, is_empty
 from launchyard.ports import events, families
 from launchyard.ports.clock import Clock
 from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
@@ -90,19 +90,21 @@ class LogShipper:
         """Tell whether an ended thing left nothing at all to ship; if so it is dropped."""
         with self._changed:
             shipment = self._rota.get(ref)
-            if shipment is not None and (shipment.busy or any(shipment.cursors.values())):
-                return False
-            try:
-                for source in self._runner.log_sources(handle):
-                    piece = self._runner.read_log(handle, source, 0, 1)
-                    if piece.data or not piece.end:
-                        return False
-                if self._runner.outputs(handle):
+            if shipment is not None:
+                if shipment.busy or any(shipment.cursors.values()):
                     return False
-            except RunnerError:
-                return False
-            self._rota.drop(ref)
-            return True
+                shipment.busy = True
+        quiet = False
+        try:
+            # Not while others wait for the lock: the runner may wait for who tells it of logs.
+            quiet = is_empty(self._runner, handle)
+        finally:
+            with self._changed:
+                if shipment is not None:
+                    self._free(shipment, float("inf"))
+                if quiet:
+                    self._rota.drop(ref)
+        return quiet
 
     def flush(self) -> Mapping[Ref, Mapping[str, int]]:
         """Ship what there is now, in the calling thread; return how far everything is."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from launchyard.adapters.kubernetes import claims
 from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
 from launchyard.adapters.kubernetes.logins import Logins
 from launchyard.adapters.kubernetes.logs import Logs
@@ -40,13 +41,19 @@ class KubernetesRunner:
         self._standing = Standing(places, self._notes, config.rows)
         self._submitting = Submitting(places, PullSecrets(Logins(config.docker_config)))
         self._logs = Logs(places, self._standing)
+        self._code_roots = config.code_roots
         self._met: set[str] = set()
 
     def scope(self) -> str:
         return self._places.scope
 
     def submit(self, launch: Launch) -> Handle:
-        handle = self._submitting.submit(launch)
+        try:
+            handle = self._submitting.submit(launch)
+        except RunnerError as e:
+            if not e.retry:
+                claims.remove(self._code_roots, launch.name)
+            raise
         self._met.add(handle.uid)
         return handle
 
@@ -70,6 +77,9 @@ class KubernetesRunner:
 
     def watch(self) -> Watch:
         return KubernetesWatch(self._places, self._standing)
+
+    def tell_logs(self, changed: Callable[[Handle], None]) -> None:
+        self._logs.tell(changed)
 
     def log_sources(self, handle: Handle) -> Sequence[str]:
         return self._logs.sources(handle)
@@ -112,7 +122,9 @@ class KubernetesRunner:
         if entry is None or self._notes.has(handle):
             self._notes.remove(handle)
         self._logs.forget(handle)
+        self._standing.holds.forget(handle)
         self._met.discard(handle.uid)
+        claims.remove(self._code_roots, handle.name)
 
     def close(self) -> None:
         """Hear nothing more, and give connections back."""

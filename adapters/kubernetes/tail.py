@@ -1,21 +1,25 @@
-"""Following the logs of containers: a stream for each that runs, over a bounded pool of them."""
+"""What was read of one container's log and not yet taken."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from launchyard.adapters.kubernetes.client import Cluster, Stream
-from launchyard.adapters.kubernetes.errors import KubernetesError
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.marks import Mark, Reader
 from launchyard.adapters.kubernetes.paths import POD_KIND
 
-_AHEAD_B: Final = 1 << 20
+_AHEAD_B: Final = 256 << 10
 _BREATH_S: Final = 0.5
-_QUIET_S: Final = 2.0
-_REFUSED: Final = frozenset({400, 404})
+_NOT_BEGUN: Final = 400
+_PUT_AWAY: Final = (
+    b"[launchyard: the node has put an older part of this log away; "
+    b"lines may be missing here, or come again]\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +33,51 @@ class Container:
 
 
 class Tail:
-    """What was read of one container's log and not yet taken; thread-safe.
+    """Reads a container's log, over and over from where it was; thread-safe.
 
-    The API tells of lines and times, never of bytes; so whoever begins anew reads from the
-    beginning, and skips what is known.
+    *news* hears, in the reader's thread, when there is something to be taken again, and of the end:
+    a stream's end is the log's when the container was over before the stream began.
     """
 
-    def __init__(self, cluster: Cluster, container: Container, start: int) -> None:
-        self._cluster, self._container = cluster, container
+    def __init__(
+        self, cluster: Cluster, container: Container, start: int, news: Callable[[], None]
+    ) -> None:
+        self._cluster, self._container, self._news = cluster, container, news
         self._changed = threading.Condition()
         self._data, self._start = bytearray(), start
+        self._mark, self._at = Mark(), 0
         self._stream: Stream | None = None
+        self._claimed = self._cut = False
+        self._read_restarts = 0
+        self.restarts = 0
+        self.closed = False
         self.done = False
         self.last = False
         """Whether the container is over, so that what cannot be had now never will be."""
-        self.heard_s = 0.0
-        self._closed = False
+        self.heard_s, self.heard_b = 0.0, 0
+        self.tries = 0
+
+    @property
+    def wants(self) -> bool:
+        """Tell whether more may be read."""
+        return not (self.done or self.closed)
+
+    @property
+    def _wanted(self) -> int:
+        return self._start + len(self._data)
+
+    def claim(self) -> bool:
+        """Take the right to read; false while another thread has it."""
+        with self._changed:
+            if self._claimed or not self.wants:
+                return False
+            self._claimed = True
+            return True
+
+    def release(self) -> None:
+        """Give the right to read back."""
+        with self._changed:
+            self._claimed = False
 
     def take(self, start: int, most_b: int) -> bytes | None:
         """Return what is there from *start* on; None when that was let go already."""
@@ -59,119 +92,106 @@ class Tail:
     def wait(self, timeout_s: float) -> None:
         """Wait until something is there, or nothing more will be."""
         with self._changed:
-            self._changed.wait_for(lambda: self._data or self.done or self._closed, timeout_s)
+            self._changed.wait_for(lambda: self._data or not self.wants, timeout_s)
 
-    def follow(self) -> None:
-        """Read until the container has ended, or `cut` is called."""
+    def read(self, *, follow: bool) -> None:
+        """Read what there is, and what comes if *follow*, until it is cut.
+
+        Raises:
+            KubernetesError: the log cannot be had now.
+        """
+        last, restarts = self.last, self.restarts
+        self._cut, self.heard_s = False, time.monotonic()
+        if restarts > self._read_restarts and (self._mark.lines or not self._wanted):
+            self._stretch({"previous": "true"})
+        self._read_restarts = restarts
+        begins_within = not self._mark.lines and self._wanted > 0
+        there = begins_within and self._catch_up()
+        if there is not None and not (begins_within and (last or not follow)):
+            there = self._stretch({"follow": "true"} if follow and not last else {})
+        self.tries = 0
+        if last and there is not None and not self.closed:
+            self._settle()
+
+    def _catch_up(self) -> bool | None:
+        """Read from the beginning up to where another process was, as far as the node has it."""
+        there = self._stretch({})
+        if there and self._at < self._wanted:
+            with self._changed:
+                self._data += _PUT_AWAY
+                self._mark = Mark(self._wanted)
+            there = self._stretch({})
+        return there
+
+    def _stretch(self, how: dict[str, str]) -> bool | None:
+        """Read one stream; false where there is no log, None where it was cut short by us."""
         place = POD_KIND.path(self._container.namespace, self._container.pod)
-        query = {"container": self._container.name, "follow": "true"}
-        with self._changed:
-            skip = self._start + len(self._data)
-            self.heard_s = time.monotonic()
+        query = {"container": self._container.name, "timestamps": "true", **how}
+        query |= {"sinceTime": self._mark.since} if self._mark.since else {}
         try:
             stream = self._stream = self._cluster.stream(f"{place}/log", query)
         except KubernetesError as e:
-            # Not begun yet; or gone, and its log with it.
-            if e.status in _REFUSED:
-                self._settle(done=self.last or e.status == 404)  # noqa: PLR2004 - HTTP's
-                return
+            # It has not begun yet, or never will; or it is gone, and its log with it.
+            if e.status == NOT_FOUND:
+                self._settle()
+            if e.status in {NOT_FOUND, _NOT_BEGUN}:
+                return False
             raise
         try:
-            if self._pour(stream, skip):
-                self._settle(done=True)
+            self._pour(stream, Reader(self._mark))
+        except KubernetesError:
+            if not self._cut:
+                raise
         finally:
             self._stream = None
             stream.release()
+        return None if self._cut else True
 
     def cut(self) -> None:
         """Read nothing more for now."""
-        stream = self._stream
+        self._cut, stream = True, self._stream
         if stream is not None:
             stream.cut()
 
     def close(self) -> None:
         """Read nothing more for ever."""
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify_all()
         self.cut()
 
-    def _settle(self, *, done: bool) -> None:
+    def tell(self) -> None:
+        """Say that there is news."""
+        self._news()
+
+    def _settle(self) -> None:
         with self._changed:
-            self.done = done
+            self.done = True
             self._changed.notify_all()
+        self._news()
 
-    def _pour(self, stream: Stream, skip: int) -> bool:
-        """Keep what comes; tell whether that was all."""
+    def _pour(self, stream: Stream, reader: Reader) -> None:
+        """Keep what comes."""
         for chunk in stream.chunks():
-            piece, skip = chunk[skip:], max(skip - len(chunk), 0)
+            before, data = reader.at, reader.feed(chunk)
+            self._at = reader.at
             with self._changed:
-                self.heard_s = time.monotonic()
+                piece = data[max(self._wanted - before, 0) :]
+                fresh = bool(piece) and not self._data
                 self._data += piece
+                self._mark = reader.mark
                 self._changed.notify_all()
-                # The log waits on its node for who reads slowly; here it would cost memory.
-                while len(self._data) > _AHEAD_B and not self._closed:
-                    self._changed.wait(_BREATH_S)
-                if self._closed:
-                    return False
-        return True
+            if piece:
+                self.heard_b, self.heard_s = self.heard_b + len(piece), time.monotonic()
+            if fresh:
+                self._news()
+            if not self._has_room():
+                break
 
-
-class Pool:
-    """At most so many streams at a time; one that is quiet makes room for one that waits."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._lock = most, threading.Lock()
-        self._running: dict[Tail, threading.Thread] = {}
-        self._resting: dict[Tail, float] = {}
-        self._closed = False
-
-    def ensure(self, tail: Tail) -> None:
-        """Have *tail* followed, as soon as there is room."""
-        now = time.monotonic()
-        with self._lock:
-            if self._closed or tail.done or tail in self._running:
-                return
-            if self._resting.get(tail, 0.0) > now:
-                return
-            if len(self._running) >= self._most:
-                _cut_quietest(self._running, now)
-                return
-            thread = threading.Thread(target=self._follow, args=(tail,), name="log", daemon=True)
-            self._running[tail] = thread
-            thread.start()
-
-    def follows(self, tail: Tail) -> bool:
-        """Tell whether *tail* is being followed."""
-        with self._lock:
-            return tail in self._running
-
-    def close(self) -> None:
-        """Follow nothing more."""
-        with self._lock:
-            self._closed = True
-            running = dict(self._running)
-        for tail in running:
-            tail.close()
-        for thread in running.values():
-            thread.join(1.0)
-
-    def _follow(self, tail: Tail) -> None:
-        wait_s = 0.0
-        try:
-            tail.follow()
-            wait_s = _BREATH_S
-        except KubernetesError as e:
-            wait_s = max(_BREATH_S, e.retry_after_s)
-        finally:
-            with self._lock:
-                self._running.pop(tail, None)
-                self._resting = {t: at for t, at in self._resting.items() if at > time.monotonic()}
-                if not tail.done:
-                    self._resting[tail] = time.monotonic() + wait_s
-
-
-def _cut_quietest(tails: Iterable[Tail], now: float) -> None:
-    quietest = min(tails, key=lambda tail: tail.heard_s)
-    if now - quietest.heard_s > _QUIET_S:
-        quietest.cut()
+    def _has_room(self) -> bool:
+        """Wait until there is room for more; false when nobody wants it any more."""
+        with self._changed:
+            # The log waits on its node for who reads slowly; here it would cost memory.
+            while len(self._data) > _AHEAD_B and not self.closed:
+                self._changed.wait(_BREATH_S)
+            return not self.closed
