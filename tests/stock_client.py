@@ -12,11 +12,16 @@ import subprocess
 import sys
 import venv
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tests.servers import RunningServer
 
 VERSIONS = ("0.31.0", "0.28.2")
 _ROOT = Path(__file__).parents[1]
 _INSTALL_S = 240
+LIMIT_S = 120.0
 
 
 def stock_python(version: str = VERSIONS[0]) -> Path:
@@ -53,3 +58,40 @@ def stock_environment(base_url: str, api_key: str, home: Path) -> Mapping[str, s
         "WANDB_ERROR_REPORTING": "false",
         "NO_PROXY": "127.0.0.1",
     }
+
+
+@dataclass
+class Stock:
+    """The stock client with a home folder of its own; `more` are further variables for it."""
+
+    venv: Path
+    home: Path
+    server: RunningServer
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the variables that it runs with."""
+        told = stock_environment(self.server.url, self.server.admin_key, self.home)
+        return {**told, "PATH": f"{self.venv / 'bin'}:/usr/bin:/bin", **self.more}
+
+    def run(self, *words: str) -> str:
+        """Run a program of its environment, which has to succeed; return what it said."""
+        done = subprocess.run(
+            words,
+            env=self.env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def newest(self) -> dict[str, Any]:
+        """Return the item that was queued last."""
+        [item] = self.server.call("GET", "/items?most=1")["items"]
+        return dict(self.server.call("GET", f"/items/{item['id']}"))

@@ -26,6 +26,7 @@ from launchyard.adapters.http.bodies import (
 from launchyard.adapters.http.directory import check_text
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.jobs import with_its_job
 from launchyard.adapters.http.moments import moment_of
 from launchyard.adapters.http.order import explained
 from launchyard.adapters.http.problems import wrong
@@ -36,7 +37,7 @@ from launchyard.domain.ids import uuid7
 from launchyard.domain.naming import digest
 from launchyard.domain.remotes import hide_user_data
 from launchyard.domain.retry_wire import item_policy, queue_policy
-from launchyard.domain.rights import Action
+from launchyard.domain.rights import Action, Principal
 from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
 from launchyard.domain.targets.preview import unclaimed
@@ -121,7 +122,7 @@ class ItemRoutes:
         if key and not _KEY.fullmatch(key):
             raise wrong("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
         body = await read_json(request, self._house.settings.json_b)
-        new = from_json(NewLaunch, body)
+        new = await self.with_job(from_json(NewLaunch, body), who)
         queue = self._store.queue(entity, name)
         judged = self.judge(new, queue)
         item = self.item_of(new, judged, queue)
@@ -142,8 +143,9 @@ class ItemRoutes:
 
     async def plan(self, request: Request) -> Response:
         entity, name = part(request, "entity"), part(request, "queue")
-        self._guard.require_submit(request, entity)
-        new = from_json(NewLaunch, await read_json(request, self._house.settings.json_b))
+        who = self._guard.require_submit(request, entity)
+        body = await read_json(request, self._house.settings.json_b)
+        new = await self.with_job(from_json(NewLaunch, body), who)
         queue = self._store.queue(entity, name)
         judged = self.judge(new, queue)
         shown, troubles = self._shown(judged, queue)
@@ -205,6 +207,10 @@ class ItemRoutes:
             self._house.waits.notify_agent(view.agent)
         self._house.items_changed([item])
         return answer_item(view)
+
+    async def with_job(self, new: NewLaunch, who: Principal) -> NewLaunch:
+        """Return *new* with what the job that it names says."""
+        return replace(new, spec=await with_its_job(self._house, new.spec, who))
 
     def judge(self, new: NewLaunch, queue: Queue) -> Submission:
         """Return what *new* would put on *queue*, or raise everything that is wrong with it."""

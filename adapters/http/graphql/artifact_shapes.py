@@ -8,10 +8,10 @@ from typing import Any, Final
 from launchyard.adapters.http.graphql import ids
 from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.graphql.viewer import project_of
+from launchyard.adapters.http.jobs import COMMITTED
 from launchyard.ports.tracking import Artifact
 
 KIND: Final = "Artifact"
-COMMITTED: Final = "COMMITTED"
 _SEQUENCE: Final = "ArtifactCollection"
 _NO_TTL: Final = -2
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from launchyard.adapters.http.graphql import ids
 from launchyard.adapters.http.graphql.artifact_shapes import (
-    COMMITTED,
     KIND,
     membership,
     sequence,
@@ -17,9 +16,11 @@ from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
 from launchyard.adapters.http.graphql.kept import Kept
 from launchyard.adapters.http.graphql.runs import connection
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.jobs import COMMITTED, owner_of, version_of
 from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action
+from launchyard.domain.wandb_artifact import ArtifactName
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import Artifact
 
@@ -94,11 +95,8 @@ class ArtifactTopic:
 
     def _version(self, entity: str, project: str, collection: str, alias: str) -> Artifact | None:
         """Return the version of that number or alias, by default the latest."""
-        wanted = alias or "latest"
-        for one in reversed(self._store.artifacts(entity, project, collection)):
-            if one.state == COMMITTED and (f"v{one.version}" == wanted or wanted in one.aliases):
-                return one
-        return None
+        where = ArtifactName(entity=entity, project=project, collection=collection)
+        return version_of(self._store, where.at(alias or "latest"))
 
     # --- collections
 
@@ -137,7 +135,7 @@ class ArtifactTopic:
         return self.files(parent["artifact"], ask, given)
 
     def files(self, parent: Any, ask: Ask, given: Given) -> Any:
-        owner = _owner(_number(parent["id"]))
+        owner = owner_of(_number(parent["id"]))
         return connection(self._kept.listed(ask, owner, given.get("names")))
 
     def manifest(self, parent: Any, ask: Ask, _given: Given) -> Any:
@@ -187,7 +185,7 @@ class ArtifactTopic:
         nodes = []
         for wanted in given["artifactFiles"]:
             found = self._mine(ask, wanted["artifactID"])
-            node = self._kept.upload(ask, _owner(found.id), wanted["name"])
+            node = self._kept.upload(ask, owner_of(found.id), wanted["name"])
             nodes.append({**node, "artifact": shown(found)})
         return {"files": connection(nodes)}
 
@@ -228,10 +226,6 @@ class ArtifactTopic:
 def _number(text: str) -> str:
     (number,) = ids.parts(KIND, text, 1)
     return number
-
-
-def _owner(number: str) -> str:
-    return f"artifact/{number}"
 
 
 def _manifest_owner(number: str) -> str:
