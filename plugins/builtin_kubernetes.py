@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from launchyard.domain.config.problem import DocumentError
@@ -54,6 +55,11 @@ BLOCK: Final = Block(
             doc="File with logins of registries, as `docker login` writes it; without it, none.",
         ),
         Field(
+            key="code_claims",
+            kind=Kind.DOCUMENT,
+            doc="Volume claims for code by their names, each with its folder on this machine.",
+        ),
+        Field(
             key="grants",
             kind=Kind.TEXTS,
             doc="Rules of the security policy that bind no launch of this agent.",
@@ -80,6 +86,15 @@ def _grants(settings: Mapping[str, Json]) -> tuple[str, ...]:
     return tuple(map(str, told)) if isinstance(told, list) else ()
 
 
+def _claims(settings: Mapping[str, Json]) -> dict[str, str]:
+    told = settings.get("code_claims")
+    found = {str(k): str(v) for k, v in told.items()} if isinstance(told, dict) else {}
+    for claim, folder in found.items():
+        if not (Path(folder).is_absolute() and Path(folder).is_dir()):
+            raise ValueError(f"`code_claims`: mount the claim {claim} here; {folder} is no folder")
+    return found
+
+
 def _address(place: Place) -> Address:
     from launchyard.adapters.kubernetes.paths import Address
 
@@ -97,6 +112,7 @@ def _runner(place: Place) -> Runner:
             address=_address(place),
             namespace=str(place.settings.get("namespace") or ""),
             docker_config=str(place.settings.get("docker_config") or ""),
+            code_roots=tuple(_claims(place.settings).values()),
             rows=_rows(place.settings),
         )
     )
@@ -136,6 +152,7 @@ def _target(setting: Setting) -> Target:
                 ),
                 rows=_rows(settings),
                 grants=_grants(settings),
+                code_claims=_claims(settings),
             ),
         )
     )

@@ -26,13 +26,15 @@ _MOST: Final = 100
 class KubernetesConfig:
     """The agent's own cluster; `folder` is the target's alone, `rows` tell of custom kinds.
 
-    `docker_config` is the file with its logins of registries, if it has any.
+    `docker_config` is the file with its logins of registries, if it has any; `code_roots` are the
+    folders where it has volume claims for code.
     """
 
     folder: str
     address: Address = field(default_factory=Address)
     namespace: str = ""
     docker_config: str = ""
+    code_roots: tuple[str, ...] = ()
     rows: tuple[KindRow, ...] = KINDS
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from launchyard.adapters.kubernetes import claims
 from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
@@ -40,6 +41,8 @@ class Submitting:
         """Create an attempt's object, or adopt it."""
         _check_deadline(launch)
         plan: KubernetesPlan = launch.plan
+        if plan.code_folder:
+            claims.share(plan.code_folder)
         place = self._places.place_for(plan)
         cluster = self._places.cluster(place.address)
         pulls = self._pulls.ensure(cluster, (place.address, place.namespace), plan)

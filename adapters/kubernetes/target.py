@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final
+import posixpath
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.targets.draft import AgentSide, draft, queue_side
@@ -12,13 +13,7 @@ from launchyard.domain.targets.kubernetes_config import PATH, TYPE
 from launchyard.domain.targets.kubernetes_plan import KubernetesContext, KubernetesDefaults
 from launchyard.domain.targets.kubernetes_request import with_image
 from launchyard.ports.builder import Built
-from launchyard.ports.target import HostSpec, PlanInput, Planned
-
-_NO_CLAIM: Final = Problem(
-    path=(*PATH, "code_claim"),
-    message="this agent puts no code on volume claims yet",
-    hint="leave it out: an init container then fetches what is in git or in an archive",
-)
+from launchyard.ports.target import BuildJob, HostSpec, PlanInput, Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +58,14 @@ class KubernetesTarget:
             defaults=config.defaults,
         )
         plan = plan_kubernetes(known.facts.spec, known.config, context)
+        build = None
         if plan.code_claim:
-            raise DocumentError([_NO_CLAIM])
+            root = _root(plan.code_claim, config.defaults)
+            plan = replace(plan, code_folder=posixpath.join(root, wanted.name))
+            build = BuildJob(source=known.facts.spec.source, into=plan.code_folder)
         return Planned(
             plan=plan,
+            build=build,
             secrets=known.secrets,
             run_s=plan.run_s,
             grace_s=plan.grace_s,
@@ -76,3 +75,25 @@ class KubernetesTarget:
 
     def with_built(self, plan: Any, built: Built, folder: str) -> Any:  # noqa: ARG002 - an image's
         return with_image(plan, built.image) if built.image else plan
+
+
+def _root(claim: str, defaults: KubernetesDefaults) -> str:
+    """Return where this machine has a volume claim.
+
+    Raises:
+        DocumentError: it has it nowhere.
+    """
+    root = defaults.code_claims.get(claim)
+    if root is not None:
+        return root
+    known = ", ".join(f"`{name}`" for name in defaults.code_claims)
+    raise DocumentError(
+        [
+            Problem(
+                path=(*PATH, "code_claim"),
+                message=f"this agent has no volume claim `{claim}`",
+                allowed=known,
+                hint="mount it on the agent's machine, and name it in `code_claims` of its target",
+            )
+        ]
+    )

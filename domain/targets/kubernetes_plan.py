@@ -28,6 +28,7 @@ class KubernetesDefaults:
     grace: Grace = field(default_factory=Grace)
     rows: tuple[KindRow, ...] = KINDS
     grants: tuple[str, ...] = ()
+    code_claims: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class KubernetesPlan:
     `main` and `usual` find its main containers.
     `services_wait_s` is None where nobody waits for services; `service_names` are what the launch
     calls them.
-    `code_claim` is the volume claim on which the agent has to put the source code, if any.
+    `code_claim` is the volume claim on which the agent has to put the source code, if any, and
+    `code_folder` is the folder where it does, on the agent's machine.
     """
 
     cluster: Cluster
@@ -74,6 +76,7 @@ class KubernetesPlan:
     main: str = ""
     usual: str = ""
     code_claim: str = ""
+    code_folder: str = ""
     keep_s: float | None = None
     services_wait_s: float | None = 300.0
     grace: Grace = field(default_factory=Grace)
