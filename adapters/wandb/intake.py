@@ -39,7 +39,7 @@ class Intake:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._jobs = JobIntake(line)
+        self._jobs = JobIntake(line, self._wake)
         self._changed = threading.Condition()
         self._popping = threading.Lock()
         self._current = ""
@@ -79,12 +79,21 @@ class Intake:
         self._shelf_at = time.monotonic() + SHELF_S
         self._line.book.change(item.item, shelved=True, place=None, counter=item.counter + 1)
 
+    def close(self) -> None:
+        """Let go of what reads jobs."""
+        self._jobs.close()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
     def _wait(self, request: ClaimRequest) -> ClaimAnswer:
         scarce = 0 < request.free < len(request.queues)
         until = time.monotonic() + min(request.wait_s, SCARCE_S if scarce else request.wait_s)
         while not self._line.closed.is_set():
             if request.free > 0:
-                items = self._from_shelf(request.free) or self._pop(request)
+                items = self._from_shelf(request.free) or self._read_jobs(request.free)
+                items = items or self._pop(request)
                 if items:
                     grants = tuple(map(self._line.grant_of, items))
                     return ClaimAnswer(items=grants)
@@ -112,6 +121,12 @@ class Intake:
         taken = (self._line.book.change(h.item, shelved=False) for h in waiting[:free])
         return [item for item in taken if item is not None]
 
+    def _read_jobs(self, free: int) -> Sequence[Held]:
+        """Take items whose jobs have been read by now."""
+        taken = self._jobs.take(free)
+        self._line.book.put(*taken)
+        return taken
+
     def _pop(self, request: ClaimRequest) -> Sequence[Held]:
         with self._popping:
             now = time.monotonic()
@@ -121,7 +136,8 @@ class Intake:
             if now < self._pace.next_at or self._current != request.claim_id:
                 return ()
             queues = self._open(request.queues, now)
-            asked = pops(queues, request.free, self._pace.full, self._turn)
+            free = max(request.free - len(self._jobs.held()), 0)
+            asked = pops(queues, free, self._pace.full, self._turn)
             self._turn += 1
             if not asked:
                 self._pace = replace(self._pace, next_at=now + 1.0)
@@ -157,15 +173,16 @@ class Intake:
         # What a scheduler's queue gives next may be one more: such are popped one by one.
         pace = replace(pace, full=pace.full - {item.queue for item in popped if item.scheduler})
         self._pace = jittered(pace, time.monotonic(), random.random())  # noqa: S311 - no secret
-        taken = self._jobs.ready(self._admitted(popped))
+        taken = self._jobs.begin(self._admitted(popped))
         line.book.put(*taken)
         return taken
 
     def _popped(self, asked: Sequence[str], reply: Reply) -> list[Held]:
         found: dict[str, Held] = {}
+        reading = {item.item for item in self._jobs.held()}
         for number, queue in enumerate(asked):
             item = self._item(queue, field_of(reply, number))
-            if item is None:
+            if item is None or item.item in reading:
                 continue
             if self._line.book.get(item.item) is None:
                 found[item.item] = item
@@ -213,7 +230,8 @@ class Intake:
         Their queue is left alone for a while, or it would give one after the other.
         """
         most = self._line.settings.max_schedulers
-        running = sum(1 for item in self._line.live() if item.scheduler)
+        known = (*self._line.live(), *self._jobs.held())
+        running = sum(1 for item in known if item.scheduler)
         taken = []
         for item in popped:
             if item.scheduler and most >= 0 and running >= most:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +18,6 @@ from launchyard.domain.wandb_job_spec import with_job
 from launchyard.ports.source import SourceError
 
 KIND: Final = "job"
-READ_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +72,15 @@ class Jobs:
         self._access = access
 
     def completed(
-        self, spec: Mapping[str, Json], cancelled: Callable[[], bool] = lambda: False
+        self,
+        spec: Mapping[str, Json],
+        deadline_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Mapping[str, Json]:
         """Return *spec* with what its job says: command, Python, image; one without stays.
 
         The job's exact version takes the place of an alias, so that the code that is fetched
-        later is that of the command.
+        later is that of the command. It has until *deadline_s*, of `time.monotonic()`.
 
         Raises:
             SourceError: the job was not found, is refused, or the server did not say.
@@ -87,7 +88,7 @@ class Jobs:
         name = spec.get("job")
         if not isinstance(name, str) or not name:
             return spec
-        until = Until(deadline_s=time.monotonic() + READ_S, cancelled=cancelled, what=name)
+        until = Until(deadline_s=deadline_s, cancelled=cancelled, what=name)
         with Artifacts(self._access, until) as artifacts:
             found = read_job(name, artifacts)
         return with_job(spec, found.job, found.artifact.name.full)

@@ -114,6 +114,7 @@ class WandbLaunchServer:
         if not self._killed:
             with contextlib.suppress(ServerError):
                 self._say_killed()
+        self._intake.close()
         self._ends.close()
         self._line.graphql.close()
         self._line.book.close()

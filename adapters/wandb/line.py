@@ -24,7 +24,8 @@ class WandbSettings:
     """Where the server is, and what the agent's configuration says of its jobs.
 
     `key` gives the key as it is now. `stop_after_s` is how long a run that was told to stop has
-    for it before its job is cancelled. `max_schedulers` is -1 for no limit.
+    for it before its job is cancelled. `max_schedulers` is -1 for no limit. `job_read_s` is how
+    long it may take to read what a job says: much less than the minute that an item is ours.
     """
 
     base_url: str
@@ -32,6 +33,7 @@ class WandbSettings:
     folder: str
     max_schedulers: int = 1
     stop_after_s: float = 60.0
+    job_read_s: float = 25.0
 
 
 class Status:

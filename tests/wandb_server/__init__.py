@@ -23,7 +23,8 @@ Looking: `server.requests` (each with `at`, `ended`, `operation`, `fields`, `ali
 `status`, `answer`, `fault`), `server.seen("popFromRunQueue")`, `server.agents`, `server.items`,
 `server.files` (uploads), `server.wait_for(condition, timeout_s)`.
 
-Trouble: `server.fail(503, times=3)`, `server.rate_limit(2, times=1)`, `server.slow(0.5)`,
+Trouble: `server.fail(503, times=3)`, `server.rate_limit(2, times=1)`, `server.slow(0.5)` (until
+`server.let_go()`; `server.waiting` says how many wait),
 `server.cut(20, path="/storage/")` (half an answer), `server.lose_answer(field="ackRunQueueItem",
 times=1)` (done, but unheard), `server.graphql_error("no", field="popFromRunQueue")`; all take
 `field=`, `path=`, `times=` (-1: until `server.faults.clear()`) and `after=`. `server.down()` closes

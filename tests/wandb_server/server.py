@@ -73,7 +73,7 @@ class WandbServer:
         self.waiting = 0
         """How many requests wait in a `slow` at the moment."""
         self._viewer = viewer
-        self._closing = threading.Event()
+        self._let_go = threading.Event()
         self._certificate = certificate
         self._web: Web | None = Web(port, self._answer, self.complaints, certificate)
         self.port: int = self._web.server_address[1]
@@ -91,7 +91,7 @@ class WandbServer:
 
     def close(self) -> None:
         """Stop for good; requests that wait in a `slow` end at once."""
-        self._closing.set()
+        self.let_go()
         self.down()
 
     # Going away
@@ -119,8 +119,12 @@ class WandbServer:
         self.faults.add(Fault(status=429, headers=headers, **where))
 
     def slow(self, delay_s: float, **where: Any) -> None:
-        """Wait before each answer."""
+        """Wait before each answer, at most until `let_go`."""
         self.faults.add(Fault(delay_s=delay_s, **where))
+
+    def let_go(self) -> None:
+        """End every `slow`, also for the requests that wait in one."""
+        self._let_go.set()
 
     def cut(self, cut_b: int, **where: Any) -> None:
         """Do what is asked, send *cut_b* bytes of the body, then break the connection."""
@@ -251,7 +255,7 @@ class WandbServer:
         with self.state.changed:
             self.waiting += 1
             self.state.changed.notify_all()
-        self._closing.wait(delay_s)
+        self._let_go.wait(delay_s)
         with self.state.changed:
             self.waiting -= 1
 

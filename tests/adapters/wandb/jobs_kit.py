@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from launchyard.adapters.git.patch import GitPatcher
 from launchyard.adapters.git.settings import GitConfig
 from launchyard.adapters.wandb.artifacts import Access
 from launchyard.adapters.wandb.job_fetcher import JobFetcher, JobTools
+from launchyard.adapters.wandb.jobs import Jobs
 from tests.wandb_server import Artifact, WandbServer
 
 NAME = "ent/proj/train:latest"
@@ -19,6 +21,11 @@ NAME = "ent/proj/train:latest"
 def access(server: WandbServer, key: str = "") -> Access:
     """Give the access of an agent."""
     return Access(base_url=server.base_url, key=lambda: key or server.api_key)
+
+
+def completed(spec: Mapping[str, Any], given: Access) -> Mapping[str, Any]:
+    """Put into a launch what its job says, within a time that is long enough."""
+    return Jobs(given).completed(spec, time.monotonic() + 20)
 
 
 def fetcher(server: WandbServer, environment: Mapping[str, str] | None = None) -> JobFetcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -117,11 +118,13 @@ def _ended(side: Side, wandb_server: WandbServer, count: int, state: AttemptStat
 def test_runs_are_ended_side_by_side(side: Side, wandb_server: WandbServer) -> None:
     """Each has an address of its own, so one after the other would be a round trip for each."""
     batch = _ended(side, wandb_server, 6, S.SUCCEEDED)
-    wandb_server.slow(0.5, path="/file_stream")
-    side.port.report(side.caller, batch)
-    posts = [r for r in wandb_server.requests if r.path.endswith("/file_stream")]
-    assert len(posts) == 6
-    assert max(post.at for post in posts) < min(post.ended for post in posts)
+    wandb_server.slow(20, path="/file_stream")
+    telling = threading.Thread(target=side.port.report, args=(side.caller, batch))
+    telling.start()
+    wandb_server.wait_for(lambda s: s.waiting == 6)
+    wandb_server.let_go()
+    telling.join()
+    assert {run.state for run in wandb_server.state.runs.values()} == {"finished"}
     assert [r.operation for r in wandb_server.requests if r.operation] == [
         "RunState",
         "UpsertBucket",

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from launchyard.adapters.wandb.jobs import Jobs
 from launchyard.domain.reason import Reason
 from launchyard.domain.spec import ImageSource, JobSource, command_of, parse_spec
 from launchyard.ports.source import Fetched, JobRequest, SourceError
 from tests.adapters.git.gitserver import Repo, client_environment, git_server, make_certificate
 from tests.adapters.wandb.agent_kit import SPEC, Side
-from tests.adapters.wandb.jobs_kit import NAME, access, add_code, add_job, fetcher
+from tests.adapters.wandb.jobs_kit import NAME, access, add_code, add_job, completed, fetcher
 from tests.wandb_server import WandbServer
 
 
@@ -43,7 +42,7 @@ def test_a_launch_is_completed_by_its_job(server: WandbServer) -> None:
     """Command and Python are the job's, and the version that was read is pinned."""
     add_code(server, {"train.py": b""})
     spec: Any = {"entity": "ent", "project": "proj", "job": NAME, "overrides": {"args": ["-x"]}}
-    parsed = parse_spec(dict(Jobs(access(server)).completed(spec)))
+    parsed = parse_spec(dict(completed(spec, access(server))))
     assert parsed.source == JobSource("ent/proj/train:v0")
     assert command_of(parsed) == ("python", "train.py", "-x")
     assert parsed.python_version == "3.11"
@@ -52,7 +51,7 @@ def test_a_launch_is_completed_by_its_job(server: WandbServer) -> None:
 def test_an_image_job_needs_no_fetch(server: WandbServer, tmp_path: Path) -> None:
     """The launch is one of the image; who fetches all the same is told where it can run."""
     add_job(server, {"source_type": "image", "source": {"image": "team/train:2"}})
-    parsed = parse_spec(dict(Jobs(access(server)).completed({"job": NAME})))
+    parsed = parse_spec(dict(completed({"job": NAME}, access(server))))
     assert parsed.source == ImageSource("team/train:2")
     error = _refused(server, tmp_path / "into")
     assert error.reason is Reason.SOURCE_REFUSED
@@ -62,7 +61,7 @@ def test_an_image_job_needs_no_fetch(server: WandbServer, tmp_path: Path) -> Non
 def test_a_launch_without_a_job_asks_nothing(server: WandbServer) -> None:
     """The server hears only of jobs."""
     spec: Any = {"docker": {"docker_image": "a"}}
-    assert Jobs(access(server)).completed(spec) == spec
+    assert completed(spec, access(server)) == spec
     assert server.requests == []
 
 
@@ -176,7 +175,7 @@ def test_what_is_no_job_is_refused(server: WandbServer, tmp_path: Path) -> None:
 def test_a_wrong_key_is_told(server: WandbServer, tmp_path: Path) -> None:
     """The remedy names the key's places; the key itself is not told."""
     with pytest.raises(SourceError) as e:
-        Jobs(access(server, "x" * 40)).completed({"job": NAME})
+        completed({"job": NAME}, access(server, "x" * 40))
     assert (e.value.reason, e.value.retry) == (Reason.SOURCE_REFUSED, False)
     assert "x" * 40 not in str(e.value)
 
@@ -186,7 +185,7 @@ def test_a_notebook_becomes_a_script(server: WandbServer, tmp_path: Path) -> Non
     cells = [{"cell_type": "code", "source": ["!pip install x\n", "print(1)"]}]
     notebook = json.dumps({"cells": cells, "metadata": {}}).encode()
     add_code(server, {"nb/a.ipynb": notebook}, notebook=True, entrypoint=["python", "nb/a.ipynb"])
-    parsed = parse_spec(dict(Jobs(access(server)).completed({"job": NAME})))
+    parsed = parse_spec(dict(completed({"job": NAME}, access(server))))
     assert command_of(parsed) == ("python", "nb/a.py")
     _fetch(server, tmp_path / "into")
     script = (tmp_path / "into/nb/a.py").read_text()
