@@ -175,11 +175,11 @@ class Pool:
 
 
 def _read(tail: Tail, *, follow: bool) -> float:
-    """Read a log; return how long to leave it alone, longer and longer while there is trouble."""
+    """Read a log; return how long to leave it alone, longer and longer while that is in vain."""
+    before, asked_s = tail.heard_b, 0.0
     try:
         tail.read(follow=follow)
     except KubernetesError as e:
-        tail.tries += 1
-        wait_s = min(_BREATH_S * 2.0**tail.tries, _LONGEST_S)
-        return max(wait_s, e.retry_after_s)
-    return _BREATH_S
+        asked_s = e.retry_after_s
+    tail.tries = 0 if tail.heard_b > before or tail.was_cut else min(tail.tries + 1, 10)
+    return max(min(_BREATH_S * 2.0**tail.tries, _LONGEST_S), asked_s)

@@ -47,7 +47,7 @@ class Tail:
         self._data, self._start = bytearray(), start
         self._mark, self._at = Mark(), 0
         self._stream: Stream | None = None
-        self._claimed = self._cut = False
+        self._claimed = self.was_cut = False
         self._read_restarts = 0
         self.restarts = 0
         self.closed = False
@@ -101,7 +101,7 @@ class Tail:
             KubernetesError: the log cannot be had now.
         """
         last, restarts = self.last, self.restarts
-        self._cut, self.heard_s = False, time.monotonic()
+        self.was_cut, self.heard_s = False, time.monotonic()
         if restarts > self._read_restarts and (self._mark.lines or not self._wanted):
             self._stretch({"previous": "true"})
         self._read_restarts = restarts
@@ -109,7 +109,6 @@ class Tail:
         there = begins_within and self._catch_up()
         if there is not None and not (begins_within and (last or not follow)):
             there = self._stretch({"follow": "true"} if follow and not last else {})
-        self.tries = 0
         if last and there is not None and not self.closed:
             self._settle()
 
@@ -140,16 +139,16 @@ class Tail:
         try:
             self._pour(stream, Reader(self._mark))
         except KubernetesError:
-            if not self._cut:
+            if not self.was_cut:
                 raise
         finally:
             self._stream = None
             stream.release()
-        return None if self._cut else True
+        return None if self.was_cut else True
 
     def cut(self) -> None:
         """Read nothing more for now."""
-        self._cut, stream = True, self._stream
+        self.was_cut, stream = True, self._stream
         if stream is not None:
             stream.cut()
 

@@ -54,7 +54,8 @@ class KubernetesWatch:
             handles = self._sleep(until)
             if not handles:
                 return ()
-            told = [seen for handle in handles if (seen := self._see(handle)) is not None]
+            ready = self._heard_of(handles)
+            told = [seen for handle in ready if (seen := self._see(handle)) is not None]
             if told:
                 return told
 
@@ -97,6 +98,21 @@ class KubernetesWatch:
                 if until is not None and now >= until:
                     return ()
                 self._changed.wait(min(ends) - now if ends else None)
+
+    def _heard_of(self, handles: Sequence[Handle]) -> Sequence[Handle]:
+        """Return those whose places are listed; the others wait, and not each for itself."""
+        deaf: set[Place] = set()
+        places = {handle: self._places.spot(handle).place for handle in handles}
+        for place in dict.fromkeys(places.values()):
+            view = self._places.view(place)
+            if not view.wait(_SOON_S):
+                deaf.add(place)
+                error = view.error or "its jobs are not listed yet"
+                events.TARGET_SILENT.log(_log, name=place.namespace, error=error)
+        for handle, place in places.items():
+            if place in deaf:
+                self._look_later(handle, _SOON_S)
+        return [handle for handle in handles if places[handle] not in deaf]
 
     def _see(self, handle: Handle) -> Seen | None:
         """Judge a job; return what is news."""

@@ -36,6 +36,7 @@ from tests.rig.kubernetes.containers import (
 from tests.rig.kubernetes.images import refusal
 from tests.rig.kubernetes.kinds import PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
+from tests.rig.kubernetes.playing import Silences
 
 NO_NODE: Final = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 
@@ -44,7 +45,7 @@ class Kubelet:
     """Runs pods; where it *plays*, it starts no process and pods run until `finish`."""
 
     def __init__(self, cluster: Cluster, *, plays: bool = False) -> None:
-        self._cluster, self._plays = cluster, plays
+        self._cluster, self._plays = cluster, Silences(cluster) if plays else None
         self._work: queue.SimpleQueue[tuple[str, Obj] | None] = queue.SimpleQueue()
         self._runs: dict[str, Run] = {}
         self.secret_made = threading.Condition()
@@ -94,7 +95,7 @@ class Kubelet:
         run = self._runs.get(pod["metadata"]["uid"])
         output = run.outputs.get(name) if run else None
         if self._plays:
-            return iter(())
+            return self._plays.log(pod["metadata"]["uid"], query)
         if run is None or output is None or not output.began:
             message = f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start'
             raise RefusedError(400, "BadRequest", message)
@@ -124,8 +125,9 @@ class Kubelet:
             key for key in spec.get("nodeSelector") or () if not key.startswith("kubernetes.io/")
         ]
         if wanted:
-            found = condition("PodScheduled", "False", "Unschedulable", NO_NODE)
-            self._say(meta, conditions=[found])
+            self._say(
+                meta, conditions=[condition("PodScheduled", "False", "Unschedulable", NO_NODE)]
+            )
             return
         if self._plays:
             running = {"running": {"startedAt": now()}}
