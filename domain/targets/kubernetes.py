@@ -8,7 +8,7 @@ What an adapter calls, and in which order:
 * `kubernetes_request.create_request(plan, Submit(name=, labels=, secrets=, pulls=))` gives the
   documents: `secret` (None without secret variables), `services` and `document`, each with its
   name, labels and namespace. Create with `fieldValidation=Strict`. A pod waits for a secret that
-  comes after it. `shown_request(plan)` is for people, and `with_image(plan, image)` puts a built
+  comes after it. `kubernetes_shown` is for people, and `with_image(plan, image)` puts a built
   image in (both there, too).
 * `owned_by(document, owner)` gives the owner reference to put (or patch: `metadata`) on secret and
   services once the object has its uid. `kubernetes_pulls.pull_secret(registry, user, password)` is

@@ -81,11 +81,6 @@ def _services(plan: KubernetesPlan, submit: Submit) -> tuple[Node, ...]:
     return services
 
 
-def shown_request(plan: KubernetesPlan) -> dict[str, Json]:
-    """Return the object as people may see it: without the attempt's name, labels and secrets."""
-    return dict(create_request(plan, Submit(name="")).document)
-
-
 def with_image(plan: KubernetesPlan, image: str) -> KubernetesPlan:
     """Return *plan* with a built image in the main containers that have none."""
     document = copied(plan.document)

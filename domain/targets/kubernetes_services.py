@@ -21,6 +21,9 @@ _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PATH: Final = ("additional_services",)
 _LABEL: Final = 63
 _TOLD: Final = re.compile(r"WANDB_(CONFIG(_\d+)?|ENTITY|PROJECT|BASE_URL|API_KEY)")
+PREVIEW: Final = "<attempt>"
+"""Stands for the name of an attempt that there is not yet."""
+
 BESIDE: Final = "launchyard-beside"
 """The label with the item on what runs beside its job, whose pods must not count as the job's."""
 
@@ -81,10 +84,10 @@ def own_name(service: str, attempt: str) -> str:
     """Return the name of a service that nobody has named in its manifest: each attempt's own.
 
     So jobs that run side by side, and the next attempt, never want the same. *attempt* is the
-    attempt's name, empty in a preview.
+    attempt's name.
     """
-    if not attempt:
-        return dns_label(service)
+    if attempt == PREVIEW:
+        return f"{dns_label(service)}-{PREVIEW}"
     mark = hashlib.sha256(attempt.encode()).hexdigest()[:8]
     return f"{dns_label(service)[: _LABEL - len(mark) - 1].rstrip('-')}-{mark}"
 

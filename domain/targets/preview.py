@@ -10,16 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.attempt_token import VARIABLE as TOKEN
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import ItemGrant
 from launchyard.domain.item import ItemState
 from launchyard.domain.lease import Token
 from launchyard.domain.secrets import references
-from launchyard.domain.targets import docker, docker_config, kubernetes_config, kubernetes_request
+from launchyard.domain.targets import docker, docker_config, kubernetes_config, kubernetes_shown
 from launchyard.domain.targets.docker import DockerDefaults, plan_docker
 from launchyard.domain.targets.draft import AgentSide, draft, queue_side
 from launchyard.domain.targets.kubernetes import plan_kubernetes
 from launchyard.domain.targets.kubernetes_plan import KubernetesContext
+from launchyard.domain.targets.kubernetes_services import PREVIEW
 
 ITEM: Final = "item"
 """Stands for the ids that an attempt will have."""
@@ -66,8 +68,7 @@ def _container(grant: ItemGrant) -> Json:
 def _object(grant: ItemGrant) -> Json:
     known = draft(grant, kubernetes_config.TYPE, _AGENT)
     context = KubernetesContext(
-        facts=known.facts, queue=queue_side(grant, kubernetes_config.TYPE, _AGENT)
+        facts=known.facts, name=PREVIEW, queue=queue_side(grant, kubernetes_config.TYPE, _AGENT)
     )
-    return kubernetes_request.shown_request(
-        plan_kubernetes(known.facts.spec, known.config, context)
-    )
+    plan = plan_kubernetes(known.facts.spec, known.config, context)
+    return kubernetes_shown.shown_request(plan, (TOKEN, *known.secrets))

@@ -18,8 +18,9 @@ from launchyard.domain.spec import Overrides
 from launchyard.domain.targets.kubernetes_plan import Submit
 from launchyard.domain.targets.kubernetes_pods import MAIN
 from launchyard.domain.targets.kubernetes_pulls import pull_secret_name
-from launchyard.domain.targets.kubernetes_request import create_request, shown_request
+from launchyard.domain.targets.kubernetes_request import create_request
 from launchyard.domain.targets.kubernetes_services import dns_label
+from launchyard.domain.targets.kubernetes_shown import shown_request
 from tests.domain.targets.kubernetes_kit import (
     FACTS,
     LABELS,
@@ -39,13 +40,13 @@ from tests.domain.targets.kubernetes_kit import (
 
 def test_a_launch_alone_is_a_whole_job() -> None:
     """Nothing has to be written: image, words, one run, a fence, and whose it is."""
-    made = shown_request(planned())
+    made = create_request(planned(), Submit(name="x")).document
     container = at(made, "spec", "template", "spec", "containers", 0)
     container.pop("env")
     assert made == {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"labels": {}},
+        "metadata": {"name": "x", "labels": {}},
         "spec": {
             "backoffLimit": 0,
             "podFailurePolicy": {

@@ -34,9 +34,29 @@ def test_a_container_is_shown_in_the_engine_s_words() -> None:
 def test_an_object_is_shown_as_the_cluster_gets_it() -> None:
     """A whole Job, made of the queue's part and the launch's."""
     request = shown("kubernetes", IMAGE, {"spec": {"backoffLimit": 0}})
-    assert (request["kind"], request["apiVersion"]) == ("Job", "batch/v1")
-    [container] = request["spec"]["template"]["spec"]["containers"]
+    job = next(one for one in request["items"] if one["kind"] == "Job")
+    assert job["apiVersion"] == "batch/v1"
+    [container] = job["spec"]["template"]["spec"]["containers"]
     assert (container["image"], container["args"]) == ("team/train:1", ["--fast"])
+
+
+def test_all_that_goes_with_an_object_is_shown() -> None:
+    """Pull secrets with their condition, secrets without their values, services by their names."""
+    service = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}}
+    spec = IMAGE | {
+        "docker": {"docker_image": "reg.example/train:1"},
+        "secrets": [{"env": "HF", "from": "secret:hf"}],
+        "additional_services": [{"name": "db", "config": service}],
+    }
+    request = shown("kubernetes", spec, {"namespace": "ml"})
+    pull, job, secret, beside = request["items"]
+    assert request["kind"] == "List"
+    assert pull["data"] == {".dockerconfigjson": "***"}
+    assert "reg.example" in pull["metadata"]["annotations"]["launchyard.dev/only-if"]
+    assert secret["data"] == {"LAUNCHYARD_TOKEN": "***", "HF": "***"}
+    assert {one["metadata"]["namespace"] for one in request["items"]} == {"ml"}
+    assert (secret["metadata"]["name"], beside["metadata"]["name"]) == ("<attempt>", "db-<attempt>")
+    assert job["spec"]["suspend"] is True, "it waits for its service"
 
 
 def test_secrets_are_asked_for_and_not_shown() -> None:

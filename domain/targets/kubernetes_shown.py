@@ -1,0 +1,51 @@
+"""All that an attempt would send to its cluster, as people may see it before there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from launchyard.domain.documents import Json
+from launchyard.domain.targets.kubernetes_manifest import Node, copied, node
+from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
+from launchyard.domain.targets.kubernetes_pulls import pull_secret, registries_of
+from launchyard.domain.targets.kubernetes_request import create_request
+from launchyard.domain.targets.kubernetes_services import PREVIEW
+
+MASK: Final = "***"
+CONDITION: Final = "launchyard.dev/only-if"
+"""The annotation on what is created in some cases alone."""
+
+
+def shown_request(plan: KubernetesPlan, secrets: Iterable[str] = ()) -> dict[str, Json]:
+    """Return a `List` of what is created, in its order: all values of secrets are hidden.
+
+    Instead of the attempt's name there is a word in angle brackets, and labels are left out. A pull
+    secret depends on the agent's own logins, so it says when it is made and used.
+    """
+    # Each value is another: what holds the attempt's token is told by it.
+    submit = Submit(name=PREVIEW, secrets={name: name for name in secrets})
+    request = create_request(plan, submit)
+    secret = [] if request.secret is None else [_masked(request.secret)]
+    pulls = [_pull(registry, plan.cluster.namespace) for registry in registries_of(plan)]
+    document, services = copied(request.document), [copied(one) for one in request.services]
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [*pulls, document, *secret, *services],
+    }
+
+
+def _pull(registry: str, namespace: str) -> Node:
+    secret = _masked(pull_secret(registry, MASK, MASK, namespace))
+    notes = node(secret, "metadata", "annotations")
+    notes[CONDITION] = (
+        f"the agent has a login of {registry}; the pods' imagePullSecrets then name it"
+    )
+    return secret
+
+
+def _masked(secret: Mapping[str, Json]) -> Node:
+    shown = copied(secret)
+    shown["data"] = dict.fromkeys(node(shown, "data"), MASK)
+    return shown
