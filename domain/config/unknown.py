@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from launchyard.domain.config.problem import Marked, Problem, Repair, shown
+from launchyard.domain.config.problem import Marked, Problem, Repair, Severity, shown
 from launchyard.domain.config.schema import Block
 from launchyard.domain.config.suggest import close, either
 from launchyard.domain.documents import Json, Path
@@ -22,6 +22,12 @@ _ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
         "runner": "the kind of target belongs to the queue",
     }
 )
+
+
+_TOLERANT: Final = frozenset({("environment",), ("builder",)})
+"""Blocks in which W&B passes over keys that it does not know; its files are to work unchanged."""
+
+_NOBODYS: Final = "remove it; `launchyard config schema` lists every key"
 
 
 def unknown_keys(schema: Block, document: Marked) -> Iterator[Problem]:
@@ -62,6 +68,8 @@ def _no_block(block: Block, value: Json, path: Path, document: Marked) -> Proble
 def _stranger(schema: Block, block: Block, path: Path, value: Json, document: Marked) -> Problem:
     key, line = str(path[-1]), document.line(path)
     hint, meant = _guess(schema, block, key)
+    # What looks like a slip of the pen is an error there, too: it would be silently without effect.
+    passed_over = path[:-1] in _TOLERANT and hint == _NOBODYS
     return Problem(
         path=path,
         message="unknown key",
@@ -70,6 +78,7 @@ def _stranger(schema: Block, block: Block, path: Path, value: Json, document: Ma
         value=shown(value, key=key),
         allowed=", ".join(block.names) or "nothing; no plugin brings a target",
         hint=hint,
+        severity=Severity.WARNING if passed_over else Severity.ERROR,
         repair=Repair(line=line, old=key, new=meant) if meant and line is not None else None,
     )
 
@@ -88,7 +97,7 @@ def _guess(schema: Block, block: Block, key: str) -> tuple[str, str]:
             return f"did you mean `{far[0]}`? It belongs {_home(path)}", ""
     if block.key == "targets":
         return "remove it, or install the plugin that brings this target", ""
-    return "remove it; `launchyard config schema` lists every key", ""
+    return _NOBODYS, ""
 
 
 def _home(path: Path) -> str:
