@@ -157,12 +157,12 @@ def items(entity: str, asked: Sequence[tuple[str, str]]) -> Operation:
     return made("query", "GetRunQueueItem", declared, fields, variables)
 
 
-def priority(entity: str, queue: str, item: str) -> Operation:
-    """Ask for an item's priority, which not every server tells."""
+def standing(entity: str, queue: str, item: str, what: str) -> Operation:
+    """Ask *what* of how an item was put on its queue, which not every server tells."""
     text = (
         "query GetRunQueueItem($projectName: String!, $entityName: String!, $runQueue: String!,"
         " $itemId: ID!) { project(name: $projectName, entityName: $entityName)"
-        " { runQueue(name: $runQueue) { runQueueItem(id: $itemId) { id state priority } } } }"
+        f" {{ runQueue(name: $runQueue) {{ runQueueItem(id: $itemId) {{ id state {what} }} }} }} }}"
     )
     variables: dict[str, Json] = {
         "projectName": QUEUES_PROJECT,

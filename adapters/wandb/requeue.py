@@ -1,6 +1,9 @@
-"""Putting a preempted job back on its queue: the same run, its priority kept."""
+"""Putting a preempted job back on its queue: the same run, its priority and its values kept."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Mapping
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
@@ -26,7 +29,7 @@ def requeue(line: Line, held: Held) -> str:
     """
     if held.requeued:
         return _UNSURE
-    priority = _priority(line, held)
+    standing = _standing(line, held)
     spec = resumed(merged(held.spec, held.config), held.run_id)
     key = line.keys.get(held.item, "")
     if key:
@@ -34,20 +37,31 @@ def requeue(line: Line, held: Held) -> str:
     if held.author:
         spec["author"] = held.author
     line.book.change(held.item, requeued=True)
-    reply = line.ask(runs.push(line.entity, held.queue, spec, priority))
+    reply = line.ask(runs.push(line.entity, held.queue, spec, standing))
     if inner(reply.data, "pushToRunQueueByName", "runQueueItemId"):
         return ""
     told = "; ".join(reply.errors.values()) or "the server gave no reason"
     return f"the job was preempted and could not be put on its queue again: {told}"
 
 
-def _priority(line: Line, held: Held) -> int | None:
-    """Return the item's priority, if the server tells it: only then is one sent."""
-    try:
-        reply = line.ask(op.priority(line.entity, held.queue, held.item))
-    except ServerError as e:
-        if "Cannot query field" in str(e):
-            return None
-        raise
-    found = inner(reply.data, "project", "runQueue", "runQueueItem", "priority")
-    return found if isinstance(found, int) else None
+def _standing(line: Line, held: Held) -> runs.Standing:
+    """Return how the item was queued, as far as the server tells; old ones lack some fields."""
+    for what in ("priority templateVariableValues", "priority"):
+        try:
+            reply = line.ask(op.standing(line.entity, held.queue, held.item, what))
+        except ServerError as e:
+            if "Cannot query field" in str(e):
+                continue
+            raise
+        return _read(inner(reply.data, "project", "runQueue", "runQueueItem"))
+    return runs.Standing()
+
+
+def _read(item: object) -> runs.Standing:
+    priority, values = inner(item, "priority"), inner(item, "templateVariableValues")
+    if isinstance(values, Mapping):
+        values = json.dumps(dict(values)) if values else ""
+    return runs.Standing(
+        priority=priority if isinstance(priority, int) else None,
+        values=values if isinstance(values, str) and values != "null" else "",
+    )

@@ -54,9 +54,16 @@ def sweep(entity: str, project: str, name: str) -> Operation:
     return Operation(name="GetSweepState", text=text, variables=variables)
 
 
-def push(
-    entity: str, queue: str, spec: Mapping[str, Json], priority: int | None = None
-) -> Operation:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an item was put on its queue, as far as the server tells: only that is sent again."""
+
+    priority: int | None = None
+    values: str = ""
+    """What the submitter gave for the queue's template variables, as JSON."""
+
+
+def push(entity: str, queue: str, spec: Mapping[str, Json], standing: Standing) -> Operation:
     """Put a launch on a queue."""
     declared = ["$entityName: String!", "$projectName: String!", "$queueName: String!"]
     declared.append("$runSpec: JSONString!")
@@ -67,10 +74,14 @@ def push(
         "runSpec": json.dumps(dict(spec)),
     }
     more = ""
-    if priority is not None:
+    if standing.priority is not None:
         declared.append("$priority: Int")
-        variables["priority"] = priority
+        variables["priority"] = standing.priority
         more = ", priority: $priority"
+    if standing.values:
+        declared.append("$templateVariableValues: JSONString")
+        variables["templateVariableValues"] = standing.values
+        more += ", templateVariableValues: $templateVariableValues"
     field = (
         "pushToRunQueueByName(input: {entityName: $entityName, projectName: $projectName,"
         f" queueName: $queueName, runSpec: $runSpec{more}}}) {{ runQueueItemId }}"

@@ -169,6 +169,40 @@ def test_a_preempted_job_goes_back_with_its_run_and_priority(
     assert resumed.run_id == item.run_name
 
 
+def test_template_values_go_along_with_a_preempted_job(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A server may want them with every launch on such a queue; the job's arguments stay."""
+    config = {"cpus": "{{cpus}}", "nice": 3}
+    wandb_server.queue("q2", mode="V0", resource="local-process", config=config)
+    wandb_server.push("q2", SPEC, values={"cpus": 2})
+    side.queues = ("q2",)
+    grant = side.one()
+    side.launch(grant)
+    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    again = wandb_server.items[-1]
+    assert again.template_values == {"cpus": 2}
+    assert again.spec["resource_args"] == {"local-process": {"cpus": "2", "nice": 3}}
+
+
+@pytest.mark.parametrize("known", ["priority", ""])
+def test_an_older_server_tells_less_of_an_item(
+    side: Side, wandb_server: WandbServer, known: str
+) -> None:
+    """What it does not know is not sent either, and the job is on its queue again."""
+    wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    refusal = 'Cannot query field "{}" on type "RunQueueItem".'
+    lacking = ["templateVariableValues", *([] if known else ["priority"])]
+    for name in lacking:
+        wandb_server.graphql_error(refusal.format(name), field="project", times=1, after=1)
+    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    (push,) = wandb_server.seen("pushToRunQueueByName")
+    assert push.variables.get("priority") == (2 if known else None)
+    assert "templateVariableValues" not in push.variables
+
+
 def test_a_push_whose_answer_was_lost_is_not_repeated(
     side: Side, wandb_server: WandbServer
 ) -> None:
