@@ -30,6 +30,13 @@ BLOCK: Final = Block(
             kind=Kind.TEXT,
             doc="Folder with ca.pem, cert.pem and key.pem for an engine behind TLS.",
         ),
+        Field(
+            key="prune",
+            kind=Kind.SECONDS,
+            doc="Remove images that jobs pulled and none has used for so long; 0 keeps them.",
+            default=0,
+            minimum=0,
+        ),
     ),
 )
 
@@ -38,7 +45,10 @@ def _runner(place: Place) -> Runner:
     from launchyard.adapters.docker.engine import address_of
     from launchyard.adapters.docker.runner import DockerRunner
 
-    return DockerRunner(address_of(place.settings, place.environment))
+    prune = place.settings.get("prune")
+    prune_s = float(prune) if isinstance(prune, int | float) else 0.0
+    address = address_of(place.settings, place.environment)
+    return DockerRunner(address, place.folder, prune_s=prune_s)
 
 
 def _target(setting: Setting) -> Target:

@@ -205,6 +205,21 @@ EVENTS_DEAF: Final = Event(
     "Its jobs are looked at in turn until it is heard again.",
 )
 IMAGE_PULLING: Final = Event("image_pulling", _I, "pulling {image}", "A job waits for its image.")
+IMAGE_PRUNED: Final = Event(
+    "image_pruned", _I, "removed image {image}", "No job used it for as long as `prune` says."
+)
+IMAGE_STAYS: Final = Event(
+    "image_stays",
+    _W,
+    "image {image} could not be removed: {error}",
+    "It is tried again; remove it by hand if that lasts.",
+)
+OUTPUTS_CUT: Final = Event(
+    "outputs_cut",
+    _W,
+    "{name} left more files than are kept: {what} stays behind",
+    "Have the job pack its outputs, or put large ones where they are kept.",
+)
 IMAGE_PULLED: Final = Event("image_pulled", _I, "pulled {image}", "The image is here.")
 
 LOCAL_AGAIN: Final = Event(

@@ -179,7 +179,11 @@ class Runner(Protocol):
         ...
 
     def outputs(self, handle: Handle) -> Sequence[str]:
-        """Return the local paths (relative to `output_root`) of the files left as outputs."""
+        """Return the local paths (relative to `output_root`) of the files left as outputs.
+
+        Raises:
+            RunnerError: with `retry` while they are still on their way here.
+        """
         ...
 
     def output_root(self, handle: Handle) -> str:

@@ -9,7 +9,7 @@ FILE=$1
 has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
 
 # program, Debian package
-PROGRAMS="git:git openssl:openssl dockerd:docker.io prometheus:prometheus promtool:prometheus ip:iproute2"
+PROGRAMS="git:git openssl:openssl dockerd:docker.io docker-registry:docker-registry prometheus:prometheus promtool:prometheus ip:iproute2"
 
 missing=""
 for pair in $PROGRAMS; do
@@ -44,13 +44,15 @@ for pair in $PROGRAMS; do
         git | openssl)
             leave_out "needs $program" tests/adapters/git tests/contract/test_sources.py \
                 tests/adapters/archive ;;
+        docker-registry) leave_out "needs $program" tests/adapters/docker/test_images.py ;;
         *) leave_out "needs $program" tests/acceptance/test_container.py tests/rig \
-                tests/contract/test_docker_runner.py tests/adapters/docker ;;
+                tests/acceptance/test_docker.py tests/contract/test_docker_runner.py \
+                tests/adapters/docker ;;
     esac
 done
 if has dockerd && [ "$(id -u)" != 0 ]; then
     leave_out "needs root, to start a docker daemon" tests/acceptance/test_container.py tests/rig \
-        tests/contract/test_docker_runner.py tests/adapters/docker
+        tests/acceptance/test_docker.py tests/contract/test_docker_runner.py tests/adapters/docker
 fi
 if [ -s "$FILE" ]; then
     sort -u "$FILE" > "$FILE.sorted"

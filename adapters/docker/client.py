@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -17,10 +19,13 @@ from launchyard.ports.runner import RunnerError
 LIMIT_S: Final = 12
 """How long one call may take; the port promises 15 s."""
 
+UNAUTHORIZED: Final = 401
 GONE: Final = 404
 CONFLICT: Final = 409
 _BROKEN: Final = 500
 _WORDS: Final = 600
+_LOGIN: Final = "unauthorized, for docker's program for credentials fails"
+_PIECE_B: Final = 256 * 1024
 
 
 class EngineError(RunnerError):
@@ -54,6 +59,16 @@ class Stream:
         self._sdk._response.close()  # noqa: SLF001 - the SDK leaves it to the garbage collector
 
 
+def _for_all(name: str) -> bytes:
+    """Return a tar with one folder, where everyone may write."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        folder = tarfile.TarInfo(name)
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(folder)
+    return packed.getvalue()
+
+
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
     """Turn the SDK's errors into ours, beginning with *what* could not be done."""
@@ -62,7 +77,11 @@ def engine_errors(what: str) -> Iterator[None]:
     except errors.APIError as e:
         said = str(e.explanation or e)
         raise EngineError(f"{what}: {said}", e.status_code or 0) from None
-    except (errors.DockerException, OSError) as e:
+    except errors.DockerException as e:
+        if "redentials store" not in str(e):
+            raise EngineError(f"{what}: the Docker engine does not answer ({e})") from None
+        raise EngineError(f"{what}: {_LOGIN}: {e.__cause__ or e}", UNAUTHORIZED) from None
+    except OSError as e:
         raise EngineError(f"{what}: the Docker engine does not answer ({e})") from None
 
 
@@ -156,20 +175,36 @@ class Engine:
                 )
             )
 
+    def files_below(self, uid: str, path: str) -> Iterator[bytes]:
+        """Yield a tar of the folder *path* of a container; nothing where there is none."""
+        with engine_errors("its files cannot be read"):
+            try:
+                pieces, _ = self._api.get_archive(uid, path, chunk_size=_PIECE_B)
+            except errors.NotFound:
+                return
+            yield from pieces
+
+    def open_folder(self, uid: str, path: str) -> None:
+        """Let every user of a container write to the folder *path*."""
+        with engine_errors(f"{path} cannot be made writable"):
+            # What a tar says of the very place where it is unpacked does not count.
+            above, _, name = path.rpartition("/")
+            self._api.put_archive(uid, above, _for_all(name))
+
     def events(self, label: str) -> Stream:
         """Return the stream of what happens to containers with *label*, as it happens."""
         filters = {"type": "container", "label": label, "event": ["start", "die", "destroy"]}
         with engine_errors("the engine's events cannot be heard"):
             return Stream(self._api.events(filters=filters, decode=True))
 
-    def has_image(self, image: str) -> bool:
-        """Tell whether the engine has *image*."""
+    def image_user(self, image: str) -> str | None:
+        """Return the user of *image*, empty for root; None when the engine has no such image."""
         with engine_errors(f"{image} cannot be looked up"):
             try:
-                self._api.inspect_image(image)
+                found: dict[str, Any] = self._api.inspect_image(image)
             except errors.ImageNotFound:
-                return False
-            return True
+                return None
+            return str((found.get("Config") or {}).get("User") or "")
 
     def pull(self, image: str, platform: str) -> Iterator[Mapping[str, Any]]:
         """Fetch *image*, yielding how it goes; registries are told what docker's own config says.
@@ -177,7 +212,25 @@ class Engine:
         A failure may come as a line with `error`.
         """
         with engine_errors(f"{image} cannot be pulled"):
+            self._api.reload_config()  # a login counts at once
             yield from self._api.pull(image, stream=True, decode=True, platform=platform or None)
+
+    def has_container_of(self, image: str) -> bool:
+        """Tell whether there is a container of *image*, under whatever name of it."""
+        with engine_errors("the containers cannot be listed"):
+            return bool(self._api.containers(all=True, filters={"ancestor": [image]}))
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image; gone is well.
+
+        Raises:
+            EngineError: CONFLICT while a container uses it.
+        """
+        with engine_errors(f"{image} cannot be removed"):
+            try:
+                self._api.remove_image(image)
+            except errors.NotFound:
+                return
 
     def make_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make an empty volume; one of this name stays as it is."""

@@ -55,7 +55,9 @@ def observation(found: Mapping[str, Any], wish: Reason | None) -> Observation:
         return _wished(wish, code=code, at_ms=at_ms)
     if not began:
         said = str(state.get("Error", ""))
-        return Observation(state=S.FAILED, reason=reason_of(said), detail=said, at_ms=at_ms)
+        return Observation(
+            state=S.FAILED, reason=reason_of(said), detail=words_of(said), at_ms=at_ms
+        )
     return _ended(state, code or 0, at_ms)
 
 
@@ -69,6 +71,13 @@ def reason_of(said: str) -> Reason:
     ):
         return Reason.COMMAND_NOT_FOUND
     return Reason.SUBMIT_FAILED
+
+
+def words_of(said: str) -> str:
+    """Return the engine's words about a failed start, with what to do where that is known."""
+    if "device driver" in said and "gpu" in said:
+        return f"{said}; this engine has no driver for GPUs: install NVIDIA's container toolkit"
+    return said
 
 
 def _wished(wish: Reason, *, code: int | None, at_ms: int | None) -> Observation:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from launchyard.adapters.docker.client import Engine, EngineError
+from launchyard.adapters.docker.pruning import Pruner
+from launchyard.domain.images import parse_image
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.docker import DockerPlan
 from launchyard.ports import events
@@ -15,7 +17,7 @@ from launchyard.ports.runner import RunnerError
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S: Final = 1.0
-_REFUSED: Final = ("denied", "unauthorized", "authentication required", "forbidden")
+_REFUSED: Final = ("denied", "unauthorized", "authenti", "forbidden", "no basic auth")
 _MISSING: Final = ("not found", "manifest unknown", "no such", "does not exist", "no matching")
 
 
@@ -31,13 +33,13 @@ class _Pull:
 class Images:
     """Sees to it that images are there; a pull goes on in a thread, submits come back for it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, pruner: Pruner) -> None:
+        self._engine, self._pruner = engine, pruner
         self._lock = threading.Lock()
         self._pulls: dict[tuple[str, str], _Pull] = {}
 
-    def ensure(self, name: str, plan: DockerPlan) -> None:
-        """Return when the image for the container *name* is there.
+    def ensure(self, name: str, plan: DockerPlan) -> str:
+        """Return the user of the image for the container *name*, once it is there.
 
         Raises:
             RunnerError: it cannot be had; or it is still on its way, and *name* has to come again.
@@ -46,8 +48,9 @@ class Images:
         with self._lock:
             pull = self._pulls.get(key)
             ours = pull is not None and name in pull.waiting
-        if not ours and self._is_here(plan):
-            return
+        if not ours and (user := self._here(plan)) is not None:
+            self._pruner.used(plan.image)
+            return user
         pull = self._join(key, name)
         if not pull.over.wait(_PATIENCE_S):
             text = f"{plan.image} is being pulled"
@@ -59,15 +62,17 @@ class Images:
                 del self._pulls[key]
         if pull.error is not None:
             raise pull.error
+        return self._engine.image_user(plan.image) or ""
 
-    def _is_here(self, plan: DockerPlan) -> bool:
+    def _here(self, plan: DockerPlan) -> str | None:
+        """Return the user of an image that is there and will do."""
         if plan.pull == "always":
-            return False
-        here = self._engine.has_image(plan.image)
-        if not here and plan.pull == "never":
+            return None
+        user = self._engine.image_user(plan.image)
+        if user is None and plan.pull == "never":
             text = f"the engine has no image {plan.image}, and `pull: never` lets it fetch none"
             raise RunnerError(text, reason=Reason.SOURCE_NOT_FOUND)
-        return here
+        return user
 
     def _join(self, key: tuple[str, str], name: str) -> _Pull:
         """Return the pull that *name* waits for; one that is over serves those alone who waited."""
@@ -84,11 +89,13 @@ class Images:
         image, platform = key
         events.IMAGE_PULLING.log(_log, image=image)
         try:
+            known = self._pruner.on and self._engine.image_user(image) is not None
             for line in self._engine.pull(image, platform):
                 if said := line.get("error"):
                     pull.error = _failure(image, str(said))
             if pull.error is None:
                 events.IMAGE_PULLED.log(_log, image=image)
+                (self._pruner.used if known else self._pruner.pulled)(image)
         except EngineError as e:
             pull.error = _failure(image, str(e))
         finally:
@@ -100,7 +107,9 @@ def _failure(image: str, said: str) -> RunnerError:
     low = said.lower()
     said = said.removeprefix(f"{image} cannot be pulled: ")
     if any(word in low for word in _REFUSED):
-        text = f"{image}: {said}; give the agent a login for its registry, or check the name"
+        host = parse_image(image).registry
+        remedy = f"check the name, or `docker login {host}` as the agent's user"
+        text = f"{image}: {said}; {remedy}"
         return RunnerError(text, reason=Reason.SOURCE_REFUSED)
     if any(word in low for word in _MISSING) and "host" not in low:
         return RunnerError(f"{image}: {said}", reason=Reason.SOURCE_NOT_FOUND)

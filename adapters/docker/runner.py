@@ -13,16 +13,20 @@ from launchyard.adapters.docker.ending import (
     observation,
     reason_of,
     runs,
+    words_of,
 )
 from launchyard.adapters.docker.engine import Address, scope_of
 from launchyard.adapters.docker.images import Images
 from launchyard.adapters.docker.logs import Logs
+from launchyard.adapters.docker.outputs import Limits, Outputs
+from launchyard.adapters.docker.pruning import Pruner
 from launchyard.adapters.docker.stopping import Stopper
 from launchyard.adapters.docker.watch import DockerWatch
 from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
 from launchyard.domain.naming import may_adopt as _may_adopt
 from launchyard.domain.reason import Reason
-from launchyard.domain.targets.docker import DockerPlan, create_request
+from launchyard.domain.targets.docker import OUTPUT, DockerPlan, create_request
+from launchyard.domain.targets.docker_flags import HOST
 from launchyard.ports.runner import (
     Handle,
     Launch,
@@ -37,20 +41,26 @@ SOURCE: Final = "main"
 """The one log of a container: both of its outputs."""
 
 _WISH: Final = "launchyard-wish"
+_FIXED: Final = "ReadonlyRootfs"
 
 
 class DockerRunner:
     """A `Runner` whose compute is one engine; its methods may be called from any thread.
 
     Nothing is kept here that another process would need: whose a container is, its labels say;
-    why it was asked to stop, the label of an empty volume beside it.
+    why it was asked to stop, the label of an empty volume beside it. In *folder* are copies of what
+    jobs left, until it is shipped.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self, address: Address, folder: str, limits: Limits | None = None, prune_s: float = 0
+    ) -> None:
         self._engine = Engine(address)
         self._scope = scope_of(self._engine.identity())
-        self._images, self._logs = Images(self._engine), Logs(self._engine)
+        self._pruner = Pruner(self._engine, folder, prune_s)
+        self._images, self._logs = Images(self._engine, self._pruner), Logs(self._engine)
         self._stopper = Stopper(self._engine)
+        self._outputs = Outputs(self._engine, folder, limits or Limits())
 
     def scope(self) -> str:
         return self._scope
@@ -59,16 +69,23 @@ class DockerRunner:
         found = self._engine.inspect(launch.name)
         if found is None:
             _check_deadline(launch)
-            self._images.ensure(launch.name, launch.plan)
+            user = self._images.ensure(launch.name, launch.plan)
             _check_deadline(launch)
-            found = self._created(launch)
+            made = self._created(launch)
+            if made is not None:
+                user = str(launch.plan.request.get("User") or user)
+                self._begin(launch, made, open_to=user)
+                return made
+            found = self._engine.inspect(launch.name)
+            if found is None:
+                raise EngineError(f"{launch.name} was there for a moment only")
         if not _is_of(found, launch.owner):
             text = f"there is a container {launch.name} already, and it is not this attempt's"
             raise RunnerError(text, reason=Reason.NAME_TAKEN)
         handle = self._handle(launch.name, found)
         if is_fresh(found) and self._wish(handle) is None:
-            _check_deadline(launch)
-            self._start(handle)
+            user = str((found.get("Config") or {}).get("User") or "")
+            self._begin(launch, handle, open_to=user)
         return handle
 
     def find(self, owner: Owner, name: str) -> Handle | None:
@@ -116,11 +133,13 @@ class DockerRunner:
         to = start + len(data)
         return LogSlice(source=source, start=start, to=to, data=data, end=over and done)
 
-    def outputs(self, handle: Handle) -> Sequence[str]:  # noqa: ARG002 - none has any
-        return ()
+    def outputs(self, handle: Handle) -> Sequence[str]:
+        found = self._find(handle)
+        ended = found is not None and not (runs(found) or is_fresh(found))
+        return self._outputs.files(handle, OUTPUT) if ended else ()
 
-    def output_root(self, handle: Handle) -> str:  # noqa: ARG002 - none has any
-        return ""
+    def output_root(self, handle: Handle) -> str:
+        return self._outputs.root(handle)
 
     def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
         owners = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
@@ -148,26 +167,35 @@ class DockerRunner:
             self._engine.remove(handle.uid)
         self._engine.remove_volume(_note(handle))
         self._logs.forget(handle.uid)
+        self._outputs.forget(handle)
 
     def close(self) -> None:
         """Give the connections to the engine back."""
+        self._pruner.close()
         self._engine.close()
 
-    def _created(self, launch: Launch) -> Mapping[str, Any]:
-        """Create the container, or take the one that somebody else has created meanwhile."""
+    def _created(self, launch: Launch) -> Handle | None:
+        """Create the container; None when somebody else has created it meanwhile."""
         plan: DockerPlan = launch.plan
         request = create_request(plan, launch.labels, launch.secrets)
         try:
-            self._engine.create(launch.name, request, plan.platform)
+            uid = self._engine.create(launch.name, request, plan.platform)
         except EngineError as e:
             if e.status == GONE:
                 raise RunnerError(str(e), reason=Reason.SOURCE_NOT_FOUND) from None
             if e.status != CONFLICT:
                 raise
-        found = self._engine.inspect(launch.name)
-        if found is None:
-            raise EngineError(f"{launch.name} was there for a moment only")
-        return found
+            return None
+        return Handle(scope=self._scope, name=launch.name, uid=uid)
+
+    def _begin(self, launch: Launch, handle: Handle, *, open_to: str) -> None:
+        """Start what was created, its output folder open to the user *open_to*."""
+        fixed = isinstance(host := launch.plan.request.get(HOST), dict) and host.get(_FIXED)
+        # Volumes are root's; nothing can be done about it where all else may not be written to.
+        if open_to.partition(":")[0] not in {"", "0", "root"} and not fixed:
+            self._engine.open_folder(handle.uid, OUTPUT)
+        _check_deadline(launch)
+        self._start(handle)
 
     def _start(self, handle: Handle) -> None:
         """Start what was created; what cannot be started is removed, and tells why."""
@@ -180,7 +208,7 @@ class DockerRunner:
             if found is not None and runs(found):
                 return
             self._engine.remove(handle.uid)
-            raise RunnerError(str(e), reason=reason_of(str(e))) from None
+            raise RunnerError(words_of(str(e)), reason=reason_of(str(e))) from None
 
     def _find(self, handle: Handle) -> Mapping[str, Any] | None:
         if handle.scope != self._scope:

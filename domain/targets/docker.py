@@ -25,6 +25,9 @@ from launchyard.domain.targets.docker_values import as_words, merged
 GATEWAY: Final = "host.docker.internal"
 """The name by which containers reach the engine's machine."""
 
+OUTPUT: Final = "/launchyard/outputs"
+"""Where a container leaves files for its item: a volume of its own, which goes with it."""
+
 NAME_LABEL: Final = "launchyard-name"
 """The label that a queue's `name` becomes; names themselves are the attempts' own."""
 
@@ -77,6 +80,7 @@ def plan_docker(
         agent=_proxies(facts.agent),
         declared={**settings.pairs("env"), **spec.env},
         path="",
+        output=OUTPUT,
         server=server,
     )
     return DockerPlan(
@@ -149,8 +153,8 @@ def _put_volumes(request: dict[str, Json], settings: DockerSettings) -> None:
     binds = [word for word in volumes if ":" in word]
     if binds:
         merged(request, (HOST, "Binds"), list[Json](binds))
-    if unnamed := [word for word in volumes if ":" not in word]:
-        request["Volumes"] = {path: {} for path in unnamed}
+    unnamed = [word for word in volumes if ":" not in word]
+    request["Volumes"] = {path: {} for path in (*unnamed, OUTPUT)}
 
 
 def _put_rest(request: dict[str, Json], settings: DockerSettings) -> None:
@@ -216,8 +220,9 @@ def _unfit(spec: LaunchSpec, settings: DockerSettings) -> Iterator[Problem]:
         message = f"{TYPE} runs no services beside a job"
         yield Problem(path=("additional_services",), message=message, hint=hint)
     if spec.outputs:
-        hint = "have the job put its files where they are kept, or use a local-process queue"
-        yield Problem(path=("outputs",), message=f"{TYPE} collects no outputs yet", hint=hint)
+        message = f"{TYPE} collects no outputs by name"
+        hint = "leave them out, and have the job put its files into $LAUNCHYARD_OUTPUT"
+        yield Problem(path=("outputs",), message=message, hint=hint)
     if settings.flags.get("network-alias") and not settings.text("network"):
         path = ("resource_args", TYPE, "network-alias")
         yield Problem(path=path, message="needs a `network` that is not the default one")

@@ -7,11 +7,12 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tests.programs import ENTITY, Yard, until, yard
+from tests.programs import ENTITY, Program, Yard, until, yard
 from tests.rig.dockerd import Docker, docker_daemon
 from tests.rig.small_image import IMAGE, load_small_image
 
 PATH = f"/entities/{ENTITY}/queues"
+CLOUDS = {"azure", "boto3", "botocore", "google", "kubernetes", "kubernetes_asyncio"}
 
 
 def put(made: Yard, script: str, image: str = IMAGE, **more: Any) -> str:
@@ -45,17 +46,21 @@ def left(docker: Docker) -> list[str]:
 def test_jobs_run_in_containers(tmp_path: Path) -> None:
     """One succeeds with its log, one fails, one is cancelled, two outlive a killed agent.
 
-    An image that is not there is named, with what to do; nothing stays on the engine.
+    An image that is not there is named, with what to do; nothing stays on the engine, and the
+    agent has loaded no SDK of a cloud.
     """
     with docker_daemon(tmp_path) as docker, yard(tmp_path) as made:
         load_small_image(docker, tmp_path)
         configure(tmp_path, docker)
         make_queue(made)
-        agent = made.start_agent()
-        good = put(made, 'echo "hello from $LAUNCHYARD_ITEM"; test -n "$LAUNCHYARD_TOKEN"')
+        agent = made.start_agent(env={"PYTHONPROFILEIMPORTTIME": "1"})
+        words = 'echo "hello from $LAUNCHYARD_ITEM"; echo 42 >$LAUNCHYARD_OUTPUT/answer'
+        good = put(made, f'{words}; test -n "$LAUNCHYARD_TOKEN"')
         bad, missing = put(made, "echo no >&2; exit 3"), put(made, "true", "nowhere/x:1")
         assert made.wait_done(good)["attempt_state"] == "succeeded"
         assert made.log_of(good) == f"hello from {good}\n"
+        files = made.call("GET", f"/items/{good}/outputs")["outputs"]
+        assert [(one["path"], one["size_b"]) for one in files] == [("answer", 3)]
         ended = made.wait_done(bad)
         assert (ended["reason"], ended["exit_code"]) == ("exit_code", 3)
         assert made.log_of(bad) == "no\n"
@@ -65,7 +70,15 @@ def test_jobs_run_in_containers(tmp_path: Path) -> None:
         assert "pull: never" in ended["detail"]
         _wait_for_an_image(made)
         _outlive(made, agent)
+        assert "docker" in _loaded(agent)
+        assert not _loaded(agent) & CLOUDS
         until(lambda: not left(docker), lambda: f"the removal of {left(docker)}")
+
+
+def _loaded(agent: Program) -> set[str]:
+    """Return the packages that an agent and its worker processes have imported."""
+    lines = (line for line in agent.said().splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
 
 
 def _wait_for_an_image(made: Yard) -> None:
@@ -82,7 +95,7 @@ def _wait_for_an_image(made: Yard) -> None:
         assert made.wait_done(item)["attempt_state"] == "cancelled"
 
 
-def _outlive(made: Yard, agent: Any) -> None:
+def _outlive(made: Yard, agent: Program) -> None:
     """Kill the agent while three containers run, one of which ends before the next start."""
     lines = "i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); sleep 0.05; done"
     lasting, short = put(made, lines), put(made, "echo begun; sleep 1; echo ended; exit 4")

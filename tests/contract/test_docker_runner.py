@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -38,11 +39,11 @@ class TestLocalContainer(RunnerContract):
     provider = "local-container"
 
     @pytest.fixture
-    def case(self, docker: Docker) -> Iterator[RunnerCase]:
+    def case(self, docker: Docker, tmp_path: Path) -> Iterator[RunnerCase]:
         made: list[DockerRunner] = []
 
         def make() -> DockerRunner:
-            made.append(DockerRunner(Address(url=f"unix://{docker.socket}")))
+            made.append(DockerRunner(Address(url=f"unix://{docker.socket}"), str(tmp_path)))
             return made[-1]
 
         yield RunnerCase(make=make, plan=lambda _name, work: script_plan(_SCRIPTS[work]))

@@ -48,10 +48,8 @@ class Docker:
 @contextlib.contextmanager
 def docker_daemon(folder: Path) -> Iterator[Docker]:
     """Run a daemon with everything of its own below *folder*, its network bridge included."""
-    number = os.getpid() % 250
-    bridge, gateway = f"lytest{number}", f"10.209.{number}.1"
-    docker = Docker(folder / "docker.sock", gateway, folder / "dockerd.log")
-    with _bridge(bridge, gateway), docker.log.open("ab") as log:
+    with _bridge() as (bridge, gateway), (folder / "dockerd.log").open("ab") as log:
+        docker = Docker(folder / "docker.sock", gateway, folder / "dockerd.log")
         process = subprocess.Popen(
             [
                 "/usr/sbin/dockerd",
@@ -78,15 +76,20 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
 
 
 @contextlib.contextmanager
-def _bridge(name: str, address: str) -> Iterator[None]:
-    def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True, capture_output=True)
+def _bridge() -> Iterator[tuple[str, str]]:
+    """Make a bridge of a name that nobody has; give it with its address."""
 
-    ip("link", "add", name, "type", "bridge")
+    def ip(*words: str, check: bool = True) -> bool:
+        return not subprocess.run(["ip", *words], check=check, capture_output=True).returncode
+
+    numbers = ((os.getpid() + step) % 250 for step in range(250))
+    added = (n for n in numbers if ip("link", "add", f"lytest{n}", "type", "bridge", check=False))
+    number = next(added)
+    name, address = f"lytest{number}", f"10.209.{number}.1"
     try:
         ip("addr", "add", f"{address}/24", "dev", name)
         ip("link", "set", name, "up")
-        yield
+        yield name, address
     finally:
         ip("link", "del", name)
 

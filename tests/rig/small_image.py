@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.rig.dockerd import Docker
 
 IMAGE = "local/small:test"
-_PROGRAMS = ("sh", "sleep", "cat", "head", "yes", "tail")
+_PROGRAMS = ("sh", "sleep", "cat", "head", "yes", "tail", "mkdir", "ln", "date")
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 
 

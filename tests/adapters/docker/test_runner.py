@@ -7,80 +7,23 @@ import os
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from launchyard.adapters.docker.client import Engine
 from launchyard.adapters.docker.engine import Address, address_of, engine_id, scope_of
 from launchyard.adapters.docker.runner import SOURCE, DockerRunner
-from launchyard.domain.attempt import ENDS, AttemptState
+from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
-from launchyard.domain.naming import Owner, labels, target_name
 from launchyard.domain.reason import Reason
-from launchyard.domain.targets.docker import DockerPlan
-from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
+from launchyard.domain.targets.docker import create_request
+from tests.adapters.docker.launches import end, launch, refusal
 from tests.adapters.docker.plans import script_plan
-from tests.rig.dockerd import Docker, docker_daemon
-from tests.rig.small_image import load_small_image
+from tests.rig.dockerd import Docker
 
 S = AttemptState
-
-
-@pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """Give an engine that has the small image."""
-    folder = tmp_path_factory.mktemp("engine")
-    with docker_daemon(folder) as docker:
-        load_small_image(docker, folder)
-        yield docker
-
-
-@pytest.fixture
-def runner(docker: Docker) -> Iterator[DockerRunner]:
-    """Give a runner on it."""
-    with closing(DockerRunner(Address(url=f"unix://{docker.socket}"))) as runner:
-        yield runner
-
-
-def launch(script: str, config: Json = None, plan: DockerPlan | None = None) -> Launch:
-    """Return the launch of a script by a new owner."""
-    owner = Owner(installation="tests", item=str(uuid.uuid4()), attempt=1, agent="a")
-    return Launch(
-        owner=owner,
-        name=target_name(owner.installation, owner.item, 1),
-        labels=labels(owner, ""),
-        plan=plan or script_plan(script, config),
-        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 60,
-    )
-
-
-def end(runner: DockerRunner, handle: Handle) -> Observation:
-    """Return how *handle* ended, and remove what is left of it."""
-    watch = runner.watch()
-    try:
-        watch.add(handle)
-        seen = Observation(state=S.PENDING)
-        until = time.monotonic() + 30
-        while seen.state not in ENDS:
-            assert time.monotonic() < until
-            seen = next((one.observation for one in watch.wait(1.0)), seen)
-        return seen
-    finally:
-        watch.close()
-
-
-def refusal(runner: DockerRunner, wish: Launch) -> RunnerError:
-    """Submit *wish* until it is refused for good."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        with pytest.raises(RunnerError) as caught:
-            runner.submit(wish)
-        if caught.value.reason is not Reason.DEADLINE_PASSED:
-            return caught.value
-    raise AssertionError("nothing was decided")
 
 
 def test_failures_are_told_in_the_engines_words(docker: Docker, runner: DockerRunner) -> None:
@@ -104,8 +47,32 @@ def test_failures_are_told_in_the_engines_words(docker: Docker, runner: DockerRu
         assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
 
 
+def test_too_little_memory_is_told(runner: DockerRunner) -> None:
+    """The kernel's kill is told from any other, with the argument that gives more."""
+    script = "exec tail /dev/zero"  # it keeps a line whole, and this one has no end
+    limits: Json = {"memory": "16m", "memory-swap": "16m"}
+    found = end(runner, runner.submit(launch(script, limits)))
+    assert (found.state, found.reason) == (S.FAILED, Reason.OUT_OF_MEMORY), found
+    assert "raise `memory`" in found.detail
+
+
+def test_gpus_are_asked_for(docker: Docker, runner: DockerRunner) -> None:
+    """The request reaches the engine; one without a driver for it says so, with the remedy."""
+    wish = launch("true", {"gpus": "device=0,2"})
+    engine = Engine(Address(url=f"unix://{docker.socket}"))
+    with closing(engine):
+        uid = engine.create(wish.name, create_request(wish.plan, {}, {}), "")
+    asked = json.loads(docker.run("inspect", uid))[0]["HostConfig"]["DeviceRequests"]
+    docker.run("rm", uid)
+    assert [(one["DeviceIDs"], one["Capabilities"]) for one in asked] == [(["0", "2"], [["gpu"]])]
+    error = refusal(runner, wish)
+    assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, False)
+    assert "container toolkit" in str(error)
+    assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
+
+
 def test_secrets_are_in_the_environment_alone(docker: Docker, runner: DockerRunner) -> None:
-    """The job has them; labels, words and names do not."""
+    """W-38: the job has them; labels, words and names do not."""
     wish = replace(launch("test ${#HF} = 6"), secrets={"HF": "s3cret"})
     handle = runner.submit(wish)
     assert end(runner, handle).state is S.SUCCEEDED

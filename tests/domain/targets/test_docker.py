@@ -68,6 +68,7 @@ def test_a_plan_is_the_engines_request() -> None:
         "Entrypoint": ["python", "train.py"],
         "Cmd": ["--name", "a b"],
         "WorkingDir": "/code",
+        "Volumes": {"/launchyard/outputs": {}},
         "HostConfig": {
             "Init": True,
             "LogConfig": {"Type": "json-file", "Config": {}},

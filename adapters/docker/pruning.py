@@ -1,0 +1,116 @@
+"""Removing images that jobs brought to the engine and that none has used for long.
+
+Which ones these are is written down in a file, since the engine does not know who pulled what;
+images that were there before are not in it, and are never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from launchyard.adapters.docker.client import CONFLICT, Engine, EngineError
+from launchyard.ports import events
+
+_log = logging.getLogger(__name__)
+_LEAST_S: Final = 0.05
+_MOST_S: Final = 3600.0
+
+
+class Pruner:
+    """Knows when each pulled image was used last; removes what was not for *after_s* seconds.
+
+    With 0 nothing is written down and nothing removed. The clock is the wall's, so that the file
+    holds over restarts; one that jumps makes images young again at worst.
+    """
+
+    def __init__(
+        self, engine: Engine, folder: str, after_s: float, now: Callable[[], float] = time.time
+    ) -> None:
+        self._engine, self._after_s, self._now = engine, after_s, now
+        self._file = Path(folder, "images.json")
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._used = self._read() if after_s else {}
+        if after_s:
+            threading.Thread(target=self._run, name="pruner", daemon=True).start()
+
+    @property
+    def on(self) -> bool:
+        """Whether images are removed at all."""
+        return bool(self._after_s)
+
+    def pulled(self, image: str) -> None:
+        """Note that a job brought *image*, which was not there before."""
+        if self.on:
+            self._note(image)
+
+    def used(self, image: str) -> None:
+        """Note that a job is about to use *image*."""
+        if self.on and image in self._used:
+            self._note(image)
+
+    def close(self) -> None:
+        """Remove nothing more."""
+        self._closed.set()
+
+    def prune(self) -> None:
+        """Remove what is due; an image that a container uses is asked about again later."""
+        with self._lock:
+            now = self._now()
+            due = [image for image, at in self._used.items() if not 0 <= now - at < self._after_s]
+        for image in due:
+            try:
+                removed = self._remove(image)
+            except EngineError as e:
+                events.IMAGE_STAYS.log(_log, image=image, error=e)
+                continue
+            if removed:
+                events.IMAGE_PRUNED.log(_log, image=image)
+                with self._lock:
+                    self._used.pop(image, None)
+                    self._write()
+            else:
+                self._note(image)
+
+    def _remove(self, image: str) -> bool:
+        """Remove an image; say no when a container has it."""
+        # Of an image with several names the engine would take one away at any time.
+        if self._engine.has_container_of(image):
+            return False
+        try:
+            self._engine.remove_image(image)
+        except EngineError as e:
+            if e.status != CONFLICT:
+                raise
+            return False
+        return True
+
+    def _run(self) -> None:
+        while not self._closed.wait(max(_LEAST_S, min(self._after_s / 4, _MOST_S))):
+            self.prune()
+
+    def _note(self, image: str) -> None:
+        with self._lock:
+            before, self._used[image] = self._used.get(image, 0.0), self._now()
+            # A moment more or less is nothing, and every submit comes here.
+            if self._used[image] - before > self._after_s / 100:
+                self._write()
+
+    def _read(self) -> dict[str, float]:
+        with suppress(OSError, ValueError):
+            found = json.loads(self._file.read_text())
+            return {str(image): float(at) for image, at in dict(found).items()}
+        return {}
+
+    def _write(self) -> None:
+        with suppress(OSError):
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps(self._used))
+            fresh.replace(self._file)
