@@ -74,7 +74,8 @@ class Launcher(_Hand):
     """Creates, adopts and looks up; each message may take as long as the target takes."""
 
     def work(self, letters: Sequence[ToHost]) -> None:
-        for letter in letters:
+        for left, letter in zip(range(len(letters), 0, -1), letters, strict=True):
+            self.mailbox.held = left
             self.mailbox.doing = f"{type(letter).__name__.lower()} {getattr(letter, 'ref', '')}"
             match letter:
                 case Submit():
@@ -85,6 +86,7 @@ class Launcher(_Hand):
                     self._adopt(ref, handle, dict(cursors))
                 case _:
                     events.MESSAGE_UNKNOWN.log(_log, who="a launcher", what=letter)
+        self.mailbox.held = 0
 
     def _submit(self, wish: Submit) -> None:
         ref, ledger = wish.ref, self.host.ledger

@@ -32,6 +32,8 @@ class Mailbox(Generic[T]):
         self._ref: pykka.ActorRef[Any] | None = None
         self.doing = ""
         """What the actor is busy with, in a few words for people."""
+        self.held = 0
+        """How many letters its actor has taken and not worked off, where it keeps count."""
         self.on_death: Callable[[], None] = _nothing
 
     def put(self, letter: T) -> None:
@@ -42,7 +44,7 @@ class Mailbox(Generic[T]):
     def bind(self, ref: pykka.ActorRef[Any]) -> None:
         """Make *ref* the actor that is told."""
         with self._lock:
-            self._ref, self._told = ref, False
+            self._ref, self._told, self.held = ref, False, 0
         if not self._letters.empty():
             self._nudge()
 

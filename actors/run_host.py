@@ -99,7 +99,7 @@ class RunHost:
         for message in messages:
             match message:
                 case Submit() | Find() | Watch():
-                    min(self._launches, key=len).put(message)
+                    min(self._launches, key=_load).put(message)
                 case Cancel():
                     self._cancels.put(message)
                 case Remove() | ListStrays():
@@ -190,3 +190,8 @@ class RunHost:
             ref = self.ledger.ref_of(seen.handle)
             if ref is not None:
                 self.tell(ref, seen.handle, seen.observation)
+
+
+def _load(mailbox: Mailbox[Submit | Find | Watch]) -> int:
+    """Return how many letters stand before a new one."""
+    return len(mailbox) + mailbox.held

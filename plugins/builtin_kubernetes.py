@@ -168,6 +168,7 @@ def targets() -> Sequence[TargetProvider]:
             make=_runner,
             target=_target,
             process=TYPE,
+            submits=8,  # each waits for a cluster's answers, most of its time
             modules=("kubernetes",),
             extra="kubernetes",
             when_configured=True,

@@ -83,11 +83,13 @@ class TargetProvider(Provider[Runner]):
 
     `target` gives what the main process knows of it; it imports no SDK and reaches for nothing.
     It may raise ValueError for settings that it cannot work with. One that is only there
-    `when_configured` needs its block under `targets` in the agent's configuration.
+    `when_configured` needs its block under `targets` in the agent's configuration. `submits` is how
+    many calls of `submit` may be under way at a time.
     """
 
     target: Callable[[Setting], Target]
     when_configured: bool = False
+    submits: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -226,7 +226,11 @@ class _Wiring:
         folder = self._folder.below(name)
         settings = config.targets.get(name, {})
         spec = RunHostSpec(
-            common=self._common(provider.process), target=name, folder=folder, settings=settings
+            common=self._common(provider.process),
+            target=name,
+            folder=folder,
+            settings=settings,
+            launchers=provider.submits,
         )
         return provider.target(
             Setting(
