@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from launchyard.ports.tracking import Artifact
+
 DAY_S: Final = 86400.0
 
 
@@ -15,6 +17,8 @@ class Kind(StrEnum):
 
     ITEMS = "items"
     ARCHIVES = "archives"
+    RUNS = "runs"
+    ARTIFACTS = "artifacts"
     AGENTS = "agents"
     VENVS = "venvs"
     JOURNALS = "journals"
@@ -24,12 +28,14 @@ class Kind(StrEnum):
 class Retention:
     """How long a server keeps things, in days; 0 is for ever.
 
-    Items count from their end, archives from the last launch with them, agents from when they
-    were last heard of.
+    Items count from their end, archives from the last launch with them, agents and runs from when
+    they were last heard of, artifacts from their making.
     """
 
     items_d: float = 90.0
     archives_d: float = 30.0
+    runs_d: float = 90.0
+    artifacts_d: float = 90.0
     agents_d: float = 30.0
 
 
@@ -79,6 +85,33 @@ class OldArchives:
     seen: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldRun:
+    """A run of no item, by the store's number for it, with its files."""
+
+    n: int
+    size_b: int = 0
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldArtifact:
+    """A version that was never finished, or that no alias and no launch names, with its files."""
+
+    artifact: Artifact
+    size_b: int = 0
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldArtifacts:
+    """Versions that may go unless a job names them; `jobs` are all jobs, `seen` the newest item."""
+
+    artifacts: Sequence[OldArtifact] = ()
+    jobs: Sequence[str] = ()
+    seen: int = 0
+
+
 class Housekeeping(Protocol):
     """Finding what is old is for a store's `reader`; taking it away is short, in small steps.
 
@@ -103,6 +136,22 @@ class Housekeeping(Protocol):
 
     def drop_archive(self, sha256: str, before_ms: int, seen: int) -> str:
         """Forget an archive; return the blob to delete, or nothing when it is wanted again."""
+        ...
+
+    def old_runs(self, before_ms: int) -> Sequence[OldRun]:
+        """Return runs of no item that were last heard of before *before_ms*."""
+        ...
+
+    def drop_run(self, n: int, before_ms: int) -> bool:
+        """Forget a run and its files; False when it was heard of meanwhile."""
+        ...
+
+    def old_artifacts(self, before_ms: int) -> OldArtifacts:
+        """Return versions made before *before_ms* that no alias and no launch names."""
+        ...
+
+    def drop_artifact(self, artifact: str, before_ms: int, seen: int) -> bool:
+        """Forget a version and its files; False when somebody names it now."""
         ...
 
     def old_agents(self, before_ms: int) -> Sequence[str]:

@@ -96,6 +96,16 @@ class Artifact:
     aliases: tuple[str, ...] = ()
     created_ms: int = 0
 
+    @property
+    def full_name(self) -> str:
+        """What launches call it: `entity/project/collection:v3`."""
+        return f"{self.entity}/{self.project}/{self.collection}:v{self.version}"
+
+    @property
+    def owners(self) -> tuple[str, str]:
+        """Whose its files and its manifest are, in a `KeptFile`."""
+        return f"artifact/{self.id}", f"manifest/{self.id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptFile:

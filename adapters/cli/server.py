@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,6 +11,8 @@ from launchyard.adapters.cli.backup import backup, restore
 from launchyard.adapters.cli.session import Session
 from launchyard.ports.housekeeping import Retention
 from launchyard.ports.programs import ServerStart
+
+_KEPT: Final = ("items", "archives", "runs", "artifacts", "agents")
 
 
 def _kept(kind: str, usual_d: int, what: str) -> Callable[..., Any]:
@@ -110,13 +112,15 @@ def _kept(kind: str, usual_d: int, what: str) -> Callable[..., Any]:
 )
 @_kept("items", 90, "Items with their logs and outputs, from their end")
 @_kept("archives", 30, "Code archives that no item names, from their last launch")
+@_kept("runs", 90, "Runs of W&B's clients that are of no item, from when they were last heard of")
+@_kept("artifacts", 90, "Artifacts that no alias, launch or job names, from their making")
 @_kept("agents", 30, "Agents that no item names, from when they were last heard of")
 @click.pass_context
 def server(context: click.Context, /, *, host_names: Sequence[str], **given: Any) -> int:
     """Be a server until Ctrl-C or SIGTERM: queues, items, logs and keys over HTTP."""
     if context.invoked_subcommand is not None:
         return 0
-    days = {f"{kind}_d": given.pop(f"retain_{kind}") for kind in ("items", "archives", "agents")}
+    days = {f"{kind}_d": given.pop(f"retain_{kind}") for kind in _KEPT}
     start = ServerStart(host_names=tuple(host_names), retention=Retention(**days), **given)
     session: Session = context.obj
     return session.programs.run_server(start)

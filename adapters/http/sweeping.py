@@ -14,6 +14,7 @@ from launchyard.adapters.http.bodies import answer_value, read_value
 from launchyard.adapters.http.endpoint import Endpoint, Needs
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.shapes import SweepWish
+from launchyard.adapters.http.sweeping_kept import KeptSweeper
 from launchyard.ports.blobs import BlobError
 from launchyard.ports.housekeeping import DAY_S, Gone, Kind, OldItem, OldItems, Sweep
 from launchyard.ports.store import Store
@@ -36,6 +37,7 @@ class Sweeper:
     def __init__(self, house: House) -> None:
         self._house = house
         self._store, self._blobs = house.store, house.services.blobs
+        self._kept = KeptSweeper(house)
 
     async def watch_for_ever(self) -> None:
         """Sweep every hour, for the first time an hour after the start."""
@@ -53,6 +55,8 @@ class Sweeper:
         plan = (
             (self._items, keep.items_d),
             (self._archives, keep.archives_d),
+            (self._kept.runs, keep.runs_d),
+            (self._kept.artifacts, keep.artifacts_d),
             (self._agents, keep.agents_d),
         )
         now = self._house.services.clock.now_ms()

@@ -77,12 +77,12 @@ class SqlArtifacts(Part):
     def artifact(self, artifact: str) -> Artifact | None:
         with self._db.read():
             row = self._db.one(_ONE, id=artifact)
-        return _artifact(row) if row else None
+        return artifact_of(row) if row else None
 
     def artifact_of_client(self, client_id: str) -> Artifact | None:
         with self._db.read():
             row = self._db.one(_OF_CLIENT, client_id=client_id) if client_id else None
-        return _artifact(row) if row else None
+        return artifact_of(row) if row else None
 
     def artifacts(self, entity: str, project: str, collection: str = "") -> Sequence[Artifact]:
         with self._db.read():
@@ -91,13 +91,13 @@ class SqlArtifacts(Part):
                 rows = self._versions(entity_n, project, collection)
             else:
                 rows = self._db.rows(_ALL, entity_n=entity_n, project=project)
-        return [_artifact(row) for row in rows]
+        return [artifact_of(row) for row in rows]
 
     def commit_artifact(self, artifact: str) -> Artifact:
         with self._db.write():
             row = self._row(artifact)
             if row["state"] == COMMITTED:
-                return _artifact(row)
+                return artifact_of(row)
             where = {name: row[name] for name in ("entity_n", "project", "collection")}
             version = self._db.number(_LAST, **where) + 1
             self._db.run(_SET, b_n=row["n"], state=COMMITTED, version=version)
@@ -159,10 +159,11 @@ class SqlArtifacts(Part):
         return row
 
     def _artifact(self, artifact: str) -> Artifact:
-        return _artifact(self._row(artifact))
+        return artifact_of(self._row(artifact))
 
 
-def _artifact(row: Row) -> Artifact:
+def artifact_of(row: Row) -> Artifact:
+    """Return a version from its row, which has its entity's name."""
     return Artifact(
         id=row["id"],
         entity=row["entity"],

@@ -43,6 +43,14 @@ _DELAY = update(items).where(
 )
 
 
+_NAMING: Final = {
+    "outputs": "SELECT blob FROM outputs",
+    "archives": "SELECT blob FROM archives",
+    "run_files": "SELECT blob FROM run_files",
+}
+"""Tables whose rows name blobs, and how to ask for these."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
     """What a copy holds: who it is, and the blobs that its rows name."""
@@ -88,12 +96,15 @@ def _reading(path: Path) -> Any:
 
 
 def _look(db: sqlite3.Connection) -> Copied:
-    blobs = db.execute("SELECT blob FROM outputs UNION SELECT blob FROM archives ORDER BY 1")
+    found = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    # A database of an older release may lack the newest of them.
+    asked = [query for name, query in _NAMING.items() if (name,) in found]
+    blobs = {blob for query in asked for (blob,) in db.execute(query)}
     return Copied(
         installation=_text(db, "SELECT value FROM meta WHERE key = 'installation'"),
         schema=_text(db, "SELECT version_num FROM alembic_version"),
         items=db.execute("SELECT count(*) FROM items").fetchone()[0],
-        blobs=[blob for (blob,) in blobs.fetchall()],
+        blobs=sorted(blobs),
     )
 
 

@@ -22,6 +22,7 @@ from launchyard.adapters.sql.schema import bring_up
 from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.snapshot import settle
 from launchyard.adapters.sql.sweep import SqlSweep
+from launchyard.adapters.sql.sweep_kept import SqlSweepKept
 from launchyard.adapters.sql.tables import meta
 from launchyard.ports.clock import Clock
 from launchyard.ports.records import StoreError, Trouble
@@ -29,7 +30,7 @@ from launchyard.ports.records import StoreError, Trouble
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
-class SqlStore(SqlAgain, SqlRuns, SqlScan, SqlFiles, SqlSweep, SqlArtifacts):
+class SqlStore(SqlAgain, SqlRuns, SqlScan, SqlFiles, SqlSweep, SqlSweepKept, SqlArtifacts):
     """A `Store` in a relational database; see `open_store`."""
 
     def __init__(self, base: Base, dialect: SqliteDialect) -> None:

@@ -9,6 +9,7 @@ from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import World, succeeded
 from launchyard.ports.records import FileRecord, NewItem, Trouble
+from launchyard.ports.tracking import Artifact, KeptFile, RunChange, RunKey, RunNews
 
 _DAY_S = 86400.0
 _SHA = "ab" * 32
@@ -19,8 +20,25 @@ def _archive(sha256: str = _SHA) -> FileRecord:
     return FileRecord(path=sha256, size_b=7, sha256=sha256, blob=f"archives/{sha256}")
 
 
+def _artifact(identity: str) -> Artifact:
+    return Artifact(
+        id=identity, entity="team", project="p", kind="job", collection="j", digest=identity
+    )
+
+
+def _kept(owner: str) -> KeptFile:
+    return KeptFile(owner=owner, path="a", size_b=3, sha256="s", md5="m", blob=f"kept/{owner}")
+
+
 def _launch(world: World, item: str, sha256: str = _SHA) -> None:
-    spec: Json = {"source": {"archive": sha256}}
+    _put(world, item, {"source": {"archive": sha256}})
+
+
+def _name(world: World, item: str, job: str) -> None:
+    _put(world, item, {"job": job})
+
+
+def _put(world: World, item: str, spec: Json) -> None:
     world.store.enqueue(
         NewItem(
             id=item,
@@ -126,6 +144,54 @@ class HousekeepingContract(StoreKit):
         dropped = [store.drop_archive(name, before, found.seen) for name in names[1:]]
         assert dropped == ["", "", f"archives/{names[3]}"]
         assert [bool(store.archive(name)) for name in names] == [True, True, True, False]
+
+    def test_runs_of_no_item_go_when_nobody_hears_of_them(self, world: World) -> None:
+        """With their files; one of an item goes with that, and one that is heard of again stays."""
+        store, clock = world.store, world.clock
+        keys = [RunKey(entity="team", project="p", name=name) for name in ("old", "back", "young")]
+        for key in keys[:2]:
+            store.tell_run(RunChange(key=key, submitter="ann"))
+            store.keep_file(_kept(key.owner))
+        worker = world.worker()
+        world.put()
+        grant = worker.run(worker.one())
+        own = RunKey(entity="team", project="p", name="own")
+        store.tell_run(RunChange(key=own, submitter="ann", item=grant.item, attempt=1))
+        clock.pass_s(_DAY_S)
+        before = clock.now_ms()
+        store.tell_run(RunChange(key=keys[2], submitter="ann"))
+        found = store.old_runs(before)
+        assert [one.blobs for one in found] == [(f"kept/{key.owner}",) for key in keys[:2]]
+        store.hear_run(keys[1], RunNews(log_lines=1))
+        assert [store.drop_run(one.n, before) for one in found] == [True, False]
+        assert [store.run(key) is None for key in (*keys, own)] == [True, False, False, False]
+        assert not store.kept_files(keys[0].owner)
+
+    def test_artifacts_go_that_nothing_names(self, world: World) -> None:
+        """Unfinished ones, and versions without an alias that no launch names, then or since."""
+        store, clock = world.store, world.clock
+        for number in range(4):
+            store.add_artifact(_artifact(f"v{number}"))
+            store.commit_artifact(f"v{number}")
+            store.keep_file(_kept(f"artifact/v{number}"))
+        store.add_artifact(_artifact("torn"))
+        store.keep_file(_kept("manifest/torn"))
+        _name(world, "one", "team/p/j:v1")
+        clock.pass_s(_DAY_S)
+        before = clock.now_ms()
+        store.add_artifact(_artifact("young"))
+        found = store.old_artifacts(before)
+        assert [one.artifact.id for one in found.artifacts] == ["v0", "v2", "torn"]
+        assert [one.blobs for one in found.artifacts][2] == ("kept/manifest/torn",)
+        assert set(found.jobs) == {"v0", "v1", "v2", "v3", "torn", "young"}
+        _name(world, "two", "team/p/j:v2")
+        dropped = [
+            store.drop_artifact(one.artifact.id, before, found.seen) for one in found.artifacts
+        ]
+        assert dropped == [True, False, True]
+        left = [one.id for one in store.artifacts("team", "p", "j")]
+        assert left == ["v1", "v2", "v3", "young"]
+        assert not store.kept_files("artifact/v0")
 
     def test_agents_go_that_nobody_names(self, world: World) -> None:
         """One whose items are still there stays; so does one that comes back meanwhile."""

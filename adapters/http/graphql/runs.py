@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import zlib
@@ -120,10 +121,14 @@ class RunTopic:
         self._house.items_changed([found.item])
         return {"success": True}
 
-    def delete(self, _parent: Any, ask: Ask, given: Given) -> Any:
+    async def delete(self, _parent: Any, ask: Ask, given: Given) -> Any:
         key = _key_of(given["id"])
         ask.require_run(key.entity)
-        return {"success": self._store.delete_run(key)}
+        files = self._store.kept_files(key.owner)
+        done = self._store.delete_run(key)
+        for file in files:
+            await asyncio.to_thread(self._house.services.blobs.delete, file.blob)
+        return {"success": done}
 
 
 def run_id(key: RunKey) -> str:

@@ -41,6 +41,24 @@ def _archive(folder: Path, server: RunningServer) -> str:
     return name
 
 
+def _make_run(server: RunningServer) -> None:
+    """Make a run with a file, as a stock client does."""
+    begin = """mutation { upsertBucket(input: {entityName: "team", modelName: "p", name: "r"}) {
+      inserted } createRunFiles(input: {entityName: "team", projectName: "p", runName: "r",
+      files: ["a"]}) { files { uploadUrl } } }"""
+    made = server.ask("POST", "graphql", json={"query": begin}).json()["data"]
+    url = made["createRunFiles"]["files"][0]["uploadUrl"]
+    assert server.session.put(url, data=b"of the run", timeout=30).ok
+
+
+def _file_of_run(server: RunningServer) -> bytes:
+    text = """{ project(name: "p", entityName: "team") { run(name: "r") { files { edges { node {
+      directUrl } } } } } }"""
+    run = server.ask("POST", "graphql", json={"query": text}).json()["data"]["project"]["run"]
+    [edge] = run["files"]["edges"]
+    return server.session.get(edge["node"]["directUrl"], timeout=30).content
+
+
 def _reclaim(agent: FakeAgent, grant: dict[str, str]) -> str:
     body = {"caller": agent.caller, **lease(grant), "place": agent.place(grant["item"], "1")}
     return str(agent.ask("reclaim", body).json()["verdict"])
@@ -77,6 +95,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         server.make_queue()
         home = _home(tmp_path / "home", server)
         code = _archive(tmp_path, server)
+        _make_run(server)
         assert home.run("secret", "set", "hf", stdin="s3cret-canary").code == 0
         items = [server.submit("true") for _ in range(3)]
         old = FakeAgent.start(server, "a", ("main",))
@@ -109,6 +128,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         assert server.ask("GET", f"/archives/{code}").status_code == 200
         output = server.ask("GET", f"/items/{before['item']}/outputs/m.txt")
         assert output.content == b"model"
+        assert _file_of_run(server) == b"of the run"
         assert "hf" in home.run("secret", "list").out
         _cannot_go_over(home, backup, state)
 
@@ -145,6 +165,14 @@ def _fresh(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path)
 
 
+_KEPT = {
+    "runs": """INSERT INTO runs (entity_n, project, name, state, created_ms, heard_ms)
+      SELECT min(n), 'p', 'r', 'running', :old, :old FROM entities""",
+    "artifacts": """INSERT INTO artifacts (id, entity_n, project, kind, collection, state, digest,
+      created_ms) SELECT 'a', min(n), 'p', 'model', 'c', 'PENDING', 'd', :old FROM entities""",
+}
+
+
 def test_gc_tells_first_and_takes_then(tmp_path: Path) -> None:
     """On the server and in the agent's folder; what is used, waiting or fresh stays."""
     with running_server(tmp_path / "server") as server:
@@ -155,6 +183,8 @@ def test_gc_tells_first_and_takes_then(tmp_path: Path) -> None:
         old_ms = round((time.time() - 100 * DAY_S) * 1000)
         with contextlib.closing(sqlite3.connect(server.state / "launchyard.db")) as db:
             db.execute("UPDATE archives SET created_ms = ?", [old_ms])
+            for name in ("runs", "artifacts"):
+                db.execute(_KEPT[name], {"old": old_ms})
             db.execute("UPDATE items SET enqueued_ms = ?", [old_ms])
             db.execute("UPDATE items SET times = ? WHERE id = ?", [f'{{"done": {old_ms}}}', item])
             db.commit()
@@ -170,7 +200,9 @@ def test_gc_tells_first_and_takes_then(tmp_path: Path) -> None:
             {one["kind"]: one["count"] for one in home.run(*words, *more).json["gone"]}
             for more in (["--dry-run"], [], [])
         )
-        assert would == went == {"items": 1, "archives": 1, "agents": 0, "venvs": 1, "journals": 0}
+        kept = {"runs": 1, "artifacts": 1}
+        others = {"archives": 1, "agents": 0, "venvs": 1, "journals": 0}
+        assert would == went == {"items": 1} | kept | others
         assert set(again.values()) == {0}
         assert server.ask("GET", f"/items/{item}").status_code == 404
         assert server.ask("GET", f"/items/{waiting}").status_code == 200
