@@ -41,8 +41,9 @@ THERE = Place(scope="host:here", name="ly-x-a1", uid="7")
 
 def settings(server: WandbServer, folder: Path, **more: Any) -> WandbSettings:
     """Return what an adapter in front of *server* is told."""
-    given: dict[str, Any] = {"key": lambda: server.api_key, "stop_after_s": 0.0} | more
-    return WandbSettings(base_url=server.base_url, folder=str(folder), **given)
+    given: dict[str, Any] = {"key": lambda: server.api_key, "stop_after_s": 0.0}
+    given |= {"base_url": server.base_url, "folder": str(folder)} | more
+    return WandbSettings(**given)
 
 
 @dataclass
