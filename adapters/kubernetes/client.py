@@ -14,15 +14,20 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import kubernetes.client
-import kubernetes.config
 import urllib3
 
+from launchyard.adapters.kubernetes.credentials import (
+    INSIDE,
+    configure,
+    connection_errors,
+    own_namespace,
+)
 from launchyard.adapters.kubernetes.errors import FORBIDDEN, UNAUTHORIZED, KubernetesError, refusal
 from launchyard.adapters.kubernetes.paths import Address
 
@@ -36,7 +41,6 @@ _SILENCE_S: Final = 100.0
 _FIRST_WAIT_S: Final = 0.1
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 _CHUNK_B: Final = 1 << 16
-_IN_CLUSTER: Final = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 
 class Stream:
@@ -51,7 +55,7 @@ class Stream:
         Raises:
             KubernetesError: the connection broke, or was silent for too long.
         """
-        with _connection_errors("the stream broke"):
+        with connection_errors("the stream broke"):
             yield from self._response.stream(_CHUNK_B, decode_content=False)
 
     def lines(self) -> Iterator[bytes]:
@@ -78,15 +82,20 @@ class Stream:
 
 
 class Cluster:
-    """One cluster's API; its methods may be called from any thread."""
+    """One cluster's API; its methods may be called from any thread.
 
-    def __init__(self, address: Address, connections: int = 96) -> None:
-        self._address, self._connections = address, connections
+    *inside* is the folder with the account of the pod that this process may run in.
+    """
+
+    def __init__(
+        self, address: Address, connections: int = 96, inside: Path = Path(INSIDE)
+    ) -> None:
+        self._address, self._connections, self._inside = address, connections, inside
         self._lock = threading.Lock()
         self._loaded_s = float("-inf")
         self._sdk: Any = None
         self._plurals: dict[tuple[str, str, str], str] = {}
-        self.namespace = _own_namespace(address)
+        self.namespace = own_namespace(address, inside)
         self._load()
 
     def scope(self, namespace: str) -> str:
@@ -182,7 +191,7 @@ class Cluster:
         timeout = urllib3.Timeout(connect=_CONNECT_S, read=_SILENCE_S)
         response = self._send("GET", path, None, query, timeout=timeout, preload_content=False)
         if response.status >= 400:  # noqa: PLR2004 - HTTP's
-            with _connection_errors("the cluster cannot be heard"):
+            with connection_errors("the cluster cannot be heard"):
                 data = response.read()
             response.release_conn()
             raise refusal("GET", path, response.status, response.headers, data)
@@ -213,14 +222,14 @@ class Cluster:
         with self._lock:
             sdk = self._sdk
         headers = {"Accept": "application/json"}
-        with _connection_errors("the agent's credentials for the cluster cannot be had"):
+        with connection_errors("the agent's credentials for the cluster cannot be had"):
             for auth in sdk.configuration.auth_settings().values():
                 headers[auth["key"]] = auth["value"]
         if body is not None:
             patch = "application/merge-patch+json"
             headers["Content-Type"] = patch if method == "PATCH" else "application/json"
         url = f"{sdk.configuration.host}{path}"
-        with _connection_errors("the cluster does not answer"):
+        with connection_errors("the cluster does not answer"):
             return sdk.rest_client.pool_manager.request(
                 method,
                 f"{url}?{urlencode(query)}" if query else url,
@@ -237,62 +246,8 @@ class Cluster:
                 return
             configuration = kubernetes.client.Configuration()
             configuration.connection_pool_maxsize = self._connections
-            _configure(configuration, self._address)
+            configure(configuration, self._address, self._inside)
             old, self._sdk = self._sdk, kubernetes.client.ApiClient(configuration)
             self._loaded_s = time.monotonic()
         if old is not None:
             old.rest_client.pool_manager.clear()
-
-
-def _configure(configuration: Any, address: Address) -> None:
-    with _connection_errors("the cluster's configuration cannot be used"):
-        if not address.kubeconfig and not address.context and _is_inside():
-            kubernetes.config.load_incluster_config(  # type: ignore[no-untyped-call]
-                client_configuration=configuration
-            )
-            return
-        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=address.kubeconfig or None,
-            context=address.context or None,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-
-
-def _is_inside() -> bool:
-    """Tell whether this process runs in a pod and has no kubeconfig that comes first."""
-    default = kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION
-    files = [Path(name).expanduser() for name in str(default).split(":") if name]
-    return Path(_IN_CLUSTER).exists() and not any(file.exists() for file in files)
-
-
-def _own_namespace(address: Address) -> str:
-    """Return the namespace of the context, or of the pod that this is."""
-    with _connection_errors("the cluster's configuration cannot be used"):
-        if not address.kubeconfig and not address.context and _is_inside():
-            return (Path(_IN_CLUSTER).parent / "namespace").read_text().strip()
-        contexts, active = kubernetes.config.list_kube_config_contexts(  # type: ignore[no-untyped-call]
-            address.kubeconfig or None
-        )
-    for one in contexts:
-        if one["name"] == (address.context or (active or {}).get("name")):
-            return str((one.get("context") or {}).get("namespace") or "default")
-    known = ", ".join(str(one["name"]) for one in contexts)
-    raise KubernetesError(f"there is no context `{address.context}`; there are: {known}")
-
-
-@contextmanager
-def _connection_errors(what: str) -> Iterator[None]:
-    """Turn errors of the SDK and of connections into ours."""
-    try:
-        yield
-    except (urllib3.exceptions.HTTPError, OSError) as e:
-        raise KubernetesError(f"{what}: {_words(e)}") from None
-    except kubernetes.config.ConfigException as e:
-        raise KubernetesError(f"{what}: {e}") from None
-
-
-def _words(error: BaseException) -> str:
-    """Return what went wrong without the SDK's names of objects."""
-    reason = getattr(error, "reason", None)
-    return str(reason if isinstance(reason, BaseException) else error).rpartition(">: ")[2]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.paths import JOBS, Address, Place, Spot, place_of, spot_of
@@ -17,6 +17,9 @@ from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KINDS, KindRow
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan
 from launchyard.ports.runner import Handle, RunnerError
+
+PLACE: Final = "launchyard.dev/place"
+"""The annotation that says by which place an object was made."""
 
 _FILE: Final = "places.json"
 _MOST: Final = 100
@@ -128,9 +131,19 @@ class Places:
             message = f"{handle.uid} names no object of a cluster"
             raise RunnerError(message, reason=Reason.HANDLE_UNKNOWN) from None
 
-    def handle(self, place: Place, name: str, uid: str) -> Handle:
-        """Return the handle of an object."""
-        return Handle(scope=self.scope, name=name, uid=Spot(place, uid).text)
+    def handle(self, place: Place, found: Mapping[str, Any]) -> Handle:
+        """Return the handle of an object that was met at *place*.
+
+        Queues may name one cluster in several ways; an object keeps the way it was made in, so it
+        has one handle wherever it is met.
+        """
+        meta = found["metadata"]
+        made_at = (meta.get("annotations") or {}).get(PLACE, "")
+        with self._lock:
+            place = next((one for one in self._known if one.text == made_at), place)
+        return Handle(
+            scope=self.scope, name=str(meta["name"]), uid=Spot(place, str(meta["uid"])).text
+        )
 
     @property
     def known(self) -> Sequence[Place]:

@@ -102,9 +102,9 @@ class KubernetesRunner:
             cluster = self._places.cluster(place.address)
             for page in cluster.pages(place.kind.path(place.namespace), query):
                 for one in page.get("items") or ():
-                    meta = one["metadata"]
-                    handle = self._places.handle(place, str(meta["name"]), str(meta["uid"]))
-                    found[handle] = _owned(handle, meta.get("labels") or {}, installation, agent)
+                    handle = self._places.handle(place, one)
+                    labels = one["metadata"].get("labels") or {}
+                    found[handle] = _owned(handle, labels, installation, agent)
         for handle, labels in self._notes.listed(installation, agent):
             found.setdefault(handle, _owned(handle, labels, installation, agent))
         return tuple(found.values())

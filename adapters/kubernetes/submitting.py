@@ -11,7 +11,7 @@ from launchyard.adapters.kubernetes import claims
 from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
-from launchyard.adapters.kubernetes.places import Places
+from launchyard.adapters.kubernetes.places import PLACE, Places
 from launchyard.adapters.kubernetes.pulling import PullSecrets
 from launchyard.adapters.kubernetes.view import GRACE
 from launchyard.domain.naming import ATTEMPT, ITEM, Owner, may_adopt
@@ -52,7 +52,7 @@ class Submitting:
         )
         # Unknown kinds are told before anything is there.
         paths = [self._kind(cluster, one).path(place.namespace) for one in request.services]
-        document = _annotated(dict(request.document), plan)
+        document = _annotated(dict(request.document), plan, place)
         path = place.kind.path(place.namespace)
         made = self._create(cluster, path, document, launch)
         beside = list(zip(paths, request.services, strict=True))
@@ -67,8 +67,7 @@ class Submitting:
             if not e.retry:
                 _take_back(cluster, path, made)
             raise
-        meta = made["metadata"]
-        return self._places.handle(place, str(meta["name"]), str(meta["uid"]))
+        return self._places.handle(place, made)
 
     def find(self, owner: Owner, place: Place, name: str) -> Handle | None:
         """Look an owner's object up in one place."""
@@ -81,7 +80,7 @@ class Submitting:
             return None
         if not _is_of(found, owner):
             return None
-        return self._places.handle(place, name, str(found["metadata"]["uid"]))
+        return self._places.handle(place, found)
 
     def _create(self, cluster: Cluster, path: str, document: Obj, launch: Launch) -> Obj:
         """Create an object, or take the one of its name, if it is this attempt's."""
@@ -109,11 +108,12 @@ class Submitting:
         return Kind(group, version, cluster.plural(api, str(document.get("kind"))))
 
 
-def _annotated(document: Obj, plan: KubernetesPlan) -> Obj:
+def _annotated(document: Obj, plan: KubernetesPlan, place: Place) -> Obj:
     """Return *document* with how long its troubles are borne: who adopts it has no plan."""
     meta = dict(document["metadata"])
     grace = f"{plan.grace.start_s:g},{plan.grace.schedule_s:g}"
-    meta["annotations"] = {**(meta.get("annotations") or {}), GRACE: grace}
+    ours = {GRACE: grace, PLACE: place.text}
+    meta["annotations"] = {**(meta.get("annotations") or {}), **ours}
     return {**document, "metadata": meta}
 
 

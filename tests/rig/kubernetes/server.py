@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -80,7 +81,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, path: str, query: dict[str, str], body: Obj) -> None:
         cluster, token = self.served.cluster, self.served.token
-        if token and self.headers.get("Authorization") != f"Bearer {token}":
+        scheme, _, shown = str(self.headers.get("Authorization")).partition(" ")
+        if token and (scheme.lower(), shown) != ("bearer", token):
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         if path.rstrip("/") == "/version":
             self._answer(200, json.dumps({"major": "1", "minor": "34", "gitVersion": "v1.34.0"}))
@@ -212,12 +214,14 @@ def _resources(cluster: Cluster, group: str, version: str) -> Obj:
 
 
 @contextlib.contextmanager
-def serving(served: Served) -> Iterator[Served]:
-    """Answer at a port of the system's choice until the context ends."""
+def serving(served: Served, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
+    """Answer at a port of the system's choice until the context ends; over *tls* if it is given."""
     handler = type("Handler", (Handler,), {"served": served})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads, server.block_on_close = True, False
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    served.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import ssl
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,14 +64,16 @@ def write_kubeconfig(path: Path, url: str, namespace: str, token: str = "") -> s
 
 
 @contextlib.contextmanager
-def standin(folder: Path, *, plays: bool = False) -> Iterator[Kubernetes]:
+def standin(
+    folder: Path, *, plays: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[Kubernetes]:
     """Run the stand-in; where it *plays*, pods start no processes."""
     cluster = Cluster()
     kubelet, controller = Kubelet(cluster, plays=plays), JobController(cluster)
     cluster.create(NAMESPACES, "", {"metadata": {"name": "jobs"}})
     token = uuid.uuid4().hex
     try:
-        with serving(Served(cluster, kubelet, token)) as served:
+        with serving(Served(cluster, kubelet, token), tls) as served:
             path = write_kubeconfig(folder / "kubeconfig", served.url, "jobs", token)
             yield Kubernetes(path, "jobs", served)
     finally:
