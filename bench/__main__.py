@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 import platform
 
-from bench import claims, idle, kubernetes, latency, listing, running, throughput, wandb
+from bench import (
+    claims,
+    docker,
+    idle,
+    kubernetes,
+    latency,
+    listing,
+    running,
+    stock_agents,
+    throughput,
+    wandb,
+)
 
 
 def main() -> None:
@@ -13,7 +24,8 @@ def main() -> None:
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load before: {load}\n")
     print("| what | stock agent | wanted | seen |\n| --- | --- | --- | --- |", flush=True)
-    for part in (latency, throughput, idle, running, claims, listing, wandb, kubernetes):
+    parts = (latency, throughput, idle, running, claims, listing, wandb, stock_agents)
+    for part in (*parts, kubernetes, docker):
         part.main()
 
 
