@@ -34,6 +34,12 @@ def push(server: WandbServer) -> Item:
     return server.push("q1", spec)
 
 
+def command(grant: ItemGrant) -> tuple[str, ...]:
+    """Return what an item runs."""
+    assert isinstance(grant.spec, dict)
+    return tuple(command_of(parse_spec(grant.spec)))
+
+
 def claims(side: Side, count: int, free: int) -> list[ItemGrant]:
     """Claim as long as it takes to get *count* items."""
     found: list[ItemGrant] = []
@@ -57,7 +63,7 @@ def test_slow_jobs_are_read_side_by_side_and_hold_up_nobody(
     wandb_server.let_go()
     found = claims(side, 3, free=3)
     assert {grant.item for grant in found} == {item.id for item in named}
-    assert {command_of(parse_spec(dict(g.spec))) for g in found} == {("python", "train.py")}
+    assert {command(grant) for grant in found} == {("python", "train.py")}
     side.launch(*found)
     assert [item.acks for item in named] == [1, 1, 1]
 
