@@ -24,7 +24,7 @@ from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.adapters.kubernetes.target import KubernetesTarget, KubernetesTargetConfig
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.documents import Json
-from launchyard.domain.spec import ArchiveSource, GitSource, LaunchSpec, Source
+from launchyard.domain.spec import ArchiveSource, GitSource, LaunchSpec
 from launchyard.domain.targets.kubernetes_code import MOUNT, fetcher, install_first
 from launchyard.domain.targets.kubernetes_plan import KubernetesDefaults
 from launchyard.domain.targets.preview import unclaimed
@@ -72,7 +72,7 @@ def words_of(words: Json, into: Path) -> list[str]:
     return [str(word).replace("$$", "$").replace(MOUNT, str(into)) for word in words]
 
 
-def fetched(source: Source, into: Path, environment: Mapping[str, str]) -> str:
+def fetched(source: GitSource | ArchiveSource, into: Path, environment: Mapping[str, str]) -> str:
     """Run the init container's command; return what it says where it fails."""
     command = words_of(fetcher(LaunchSpec(code=source), "")["command"], into)
     command[0] = sys.executable if command[0] == "python3" else command[0]

@@ -105,7 +105,7 @@ def test_a_refusal_is_told_in_the_clusters_words(
 
 
 def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy) -> None:
-    """It goes on where it was: what ended meanwhile is told."""
+    """W-08: it goes on where it was: what ended meanwhile is told."""
     watch = runner.watch()
     handle = runner.submit(launch("sleep 1; exit 3"))
     watch.add(handle)
@@ -119,7 +119,7 @@ def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy) -> N
 def test_a_forgotten_past_is_listed_anew(
     runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
 ) -> None:
-    """410: what was deleted in the gap is noticed as well as what ended in it."""
+    """W-08: after a 410 what was deleted in the gap is noticed, and what ended in it."""
     watch = runner.watch()
     ending, going = runner.submit(launch("sleep 1; exit 3")), runner.submit(launch("sleep 600"))
     for handle in (ending, going):
@@ -138,6 +138,23 @@ def test_a_forgotten_past_is_listed_anew(
         ends = {handle: seen for handle, seen in ends.items() if seen.reason}
     assert ends[ending].exit_code == 3
     assert ends[going].reason is Reason.HANDLE_UNKNOWN
+    watch.close()
+
+
+def test_a_watch_that_is_refused_is_not_hurried(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """W-08: 403 and 500 are asked again later and later, and the watch lives on."""
+    watch = runner.watch()
+    handle = runner.submit(launch("sleep 3; exit 3"))
+    watch.add(handle)
+    told(watch, lambda seen: seen.state is S.RUNNING)
+    faults = [proxy.add(Fault("GET", "/jobs?", status=code, times=400)) for code in (403, 500)]
+    proxy.cut()
+    assert faults[0].met.wait(20.0)
+    watch.wait(2.0)
+    left = sum(fault.times for fault in faults)
+    assert 800 - left < 20, "a cluster in trouble is not to be stormed"
+    proxy.faults.clear()
+    assert told(watch, lambda seen: seen.state is S.FAILED).exit_code == 3
     watch.close()
 
 

@@ -101,7 +101,7 @@ def test_a_hopeless_wait_ends(runner: KubernetesRunner, api: Cluster) -> None:
 
 
 def test_an_eviction_is_a_preemption(runner: KubernetesRunner, api: Cluster) -> None:
-    """A pod that the cluster took away is nobody's failure, though the job says it failed."""
+    """W-07: a pod that the cluster took away is nobody's failure, though its job has failed."""
     watch = runner.watch()
     handle = runner.submit(launch("echo up; exec sleep 600"))
     watch.add(handle)
@@ -132,7 +132,7 @@ def test_a_suspended_job_frees_its_slot(runner: KubernetesRunner, api: Cluster) 
 
 
 def test_every_container_has_a_log(runner: KubernetesRunner) -> None:
-    """The job's own is `main`, whatever it is called; the others go by their names."""
+    """W-36: the job's own is `main`, whatever it is called; the others go by their names."""
     beside = {"name": "beside", "image": "busybox:1.36", "command": ["/bin/sh", "-c", "echo hi"]}
     config = pod_spec(containers=[{"name": "work"}, beside])
     handle = runner.submit(launch("echo one; echo two", config))
@@ -144,7 +144,7 @@ def test_every_container_has_a_log(runner: KubernetesRunner) -> None:
 
 
 def test_a_kind_of_ones_own(runner: KubernetesRunner, api: Cluster) -> None:
-    """Discovery tells its plural, and conditions by their usual names how it stands."""
+    """W-32: discovery tells its plural, and conditions by their usual names how it stands."""
     names = {"plural": "simpolicies", "singular": "simpolicy", "kind": "SimPolicy"}
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}}
@@ -176,7 +176,7 @@ def serves(api: Cluster, path: str) -> bool:
 
 
 def test_nothing_stays_behind(runner: KubernetesRunner, api: Cluster) -> None:
-    """Job, pod and secret go together; no pod outlives its job, and no note the end."""
+    """W-06, W-29: job, pod and secret go together; no pod outlives its job, and no note the end."""
     wish = launch("echo up; exec sleep 600", secrets={"WORD": "canary"})
     handle = runner.submit(wish)
     document = api.call("GET", spot_of(handle.uid).place.kind.path(_space(handle), handle.name))

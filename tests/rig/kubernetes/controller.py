@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from datetime import UTC, datetime
 from typing import Final
 
 from tests.rig.kubernetes.cluster import Change, Cluster
 from tests.rig.kubernetes.kinds import JOBS, PODS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
 
+_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 _OVER: Final = {"Succeeded", "Failed"}
 
 
@@ -21,12 +23,17 @@ class JobController:
         self._cluster = cluster
         self._work: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._ended: dict[str, dict[str, bool]] = {}
+        self._ruled: dict[str, str] = {}
+        self._indexes: dict[str, set[str]] = {}
+        self._timers: dict[str, threading.Timer] = {}
         cluster.listeners.append(self._hear)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Look at nothing more."""
+        for timer in self._timers.values():
+            timer.cancel()
         self._work.put(None)
         self._thread.join(10)
 
@@ -45,6 +52,11 @@ class JobController:
         phase, uid = change.obj["status"].get("phase"), change.obj["metadata"]["uid"]
         if phase in _OVER or change.type == "DELETED":
             self._ended.setdefault(job, {}).setdefault(uid, phase == "Succeeded")
+            if phase == "Succeeded":
+                notes = change.obj["metadata"].get("annotations") or {}
+                self._indexes.setdefault(job, set()).add(notes.get(_INDEX, ""))
+            elif _is_disrupted(change.obj):
+                self._ruled.setdefault(job, change.obj["metadata"]["name"])
 
     def _serve(self) -> None:
         while (key := self._work.get()) is not None:
@@ -70,8 +82,17 @@ class JobController:
             self._say(job, conditions=_with(conditions, "Suspended", "JobSuspended"), active=0)
             return
         conditions = [c for c in conditions if c["type"] != "Suspended"]
-        if bad > spec["backoffLimit"]:
-            self._fail(job, told, conditions, active)
+        late = self._is_late(job)
+        if late:
+            message = "Job was active longer than specified deadline"
+            self._fail(job, told, conditions, active, ("DeadlineExceeded", message))
+        elif meta["uid"] in self._ruled and _fails_on_disruption(spec):
+            name = f"{meta['namespace']}/{self._ruled[meta['uid']]}"
+            message = f"Pod {name} has condition DisruptionTarget matching FailJob rule at index 0"
+            self._fail(job, told, conditions, active, ("PodFailurePolicy", message))
+        elif bad > spec["backoffLimit"]:
+            message = "Job has reached the specified backoff limit"
+            self._fail(job, told, conditions, active, ("BackoffLimitExceeded", message))
         elif good >= spec["completions"]:
             conditions = _with(conditions, "SuccessCriteriaMet", "CompletionsReached")
             conditions = _with(conditions, "Complete", "CompletionsReached")
@@ -79,14 +100,37 @@ class JobController:
         else:
             self._more(job, told, conditions, min(spec["parallelism"], spec["completions"] - good))
 
-    def _fail(self, job: Obj, told: Obj, conditions: list[Obj], active: list[Obj]) -> None:
-        message = "Job has reached the specified backoff limit"
-        conditions = _with(conditions, "FailureTarget", "BackoffLimitExceeded", message)
+    def _fail(
+        self,
+        job: Obj,
+        told: Obj,
+        conditions: list[Obj],
+        active: list[Obj],
+        why: tuple[str, str],
+    ) -> None:
+        conditions = _with(conditions, "FailureTarget", *why)
         if active:
             self._stop(active)
         else:
-            conditions = _with(conditions, "Failed", "BackoffLimitExceeded", message)
+            target = next(c for c in conditions if c["type"] == "FailureTarget")
+            conditions = _with(conditions, "Failed", target["reason"], target["message"])
         self._say(job, **told, conditions=conditions)
+
+    def _is_late(self, job: Obj) -> bool:
+        """Tell whether a job's time is over; else see to it that the job is looked at then."""
+        meta, limit_s = job["metadata"], job["spec"].get("activeDeadlineSeconds")
+        began = job["status"].get("startTime")
+        if limit_s is None or began is None:
+            return False
+        since = datetime.now(UTC) - datetime.fromisoformat(began)
+        left_s = float(limit_s) - since.total_seconds()
+        if left_s > 0 and meta["uid"] not in self._timers:
+            key = (meta["namespace"], meta["name"])
+            timer = threading.Timer(left_s + 0.05, self._work.put, args=(key,))
+            timer.daemon = True
+            self._timers[meta["uid"]] = timer
+            timer.start()
+        return left_s <= 0
 
     def _more(self, job: Obj, told: Obj, conditions: list[Obj], wanted: int) -> None:
         """Make the pods that are missing."""
@@ -111,8 +155,22 @@ class JobController:
             },
             "spec": template["spec"],
         }
-        for _ in range(missing):
-            self._cluster.create(PODS, meta["namespace"], pod)
+        indexes = self._free_indexes(job, missing)
+        for number in range(missing):
+            one = _indexed(pod, indexes[number]) if indexes else pod
+            self._cluster.create(PODS, meta["namespace"], one)
+
+    def _free_indexes(self, job: Obj, count: int) -> list[str]:
+        """Return the indexes of an indexed job's next pods: those that neither run nor are done."""
+        meta, spec = job["metadata"], job["spec"]
+        if spec.get("completionMode") != "Indexed":
+            return []
+        taken = set(self._indexes.get(meta["uid"], ()))
+        for _, pod in self._cluster.owned(meta["uid"]):
+            if pod["kind"] == "Pod" and pod["status"].get("phase") not in _OVER:
+                taken.add(pod["metadata"]["annotations"][_INDEX])
+        free = [str(n) for n in range(spec["completions"]) if str(n) not in taken]
+        return free[:count]
 
     def _stop(self, pods: list[Obj]) -> None:
         for pod in pods:
@@ -123,6 +181,34 @@ class JobController:
     def _say(self, job: Obj, **status: object) -> None:
         meta = job["metadata"]
         self._cluster.set_status(JOBS, meta["namespace"], meta["name"], **status)
+
+
+def _is_disrupted(pod: Obj) -> bool:
+    conditions = pod["status"].get("conditions") or ()
+    return any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions)
+
+
+def _fails_on_disruption(spec: Obj) -> bool:
+    """Tell whether a job's failure policy ends it when the cluster takes a pod away."""
+    rules = (spec.get("podFailurePolicy") or {}).get("rules") or ()
+    return any(
+        rule["action"] == "FailJob" and wanted["type"] == "DisruptionTarget"
+        for rule in rules
+        for wanted in rule.get("onPodConditions") or ()
+    )
+
+
+def _indexed(pod: Obj, index: str) -> Obj:
+    """Return a pod of an indexed job: it is told its index, and carries it."""
+    meta, spec = pod["metadata"], pod["spec"]
+    variable = {"name": "JOB_COMPLETION_INDEX", "value": index}
+    containers = [{**c, "env": [*(c.get("env") or ()), variable]} for c in spec["containers"]]
+    notes = {**(meta.get("annotations") or {}), _INDEX: index}
+    labels = {**(meta.get("labels") or {}), _INDEX: index}
+    return {
+        "metadata": {**meta, "annotations": notes, "labels": labels},
+        "spec": {**spec, "containers": containers},
+    }
 
 
 def _began(status: Obj) -> bool:
