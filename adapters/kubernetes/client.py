@@ -88,7 +88,7 @@ class Cluster:
     """
 
     def __init__(
-        self, address: Address, connections: int = 96, inside: Path = Path(INSIDE)
+        self, address: Address, connections: int = 320, inside: Path = Path(INSIDE)
     ) -> None:
         self._address, self._connections, self._inside = address, connections, inside
         self._lock = threading.Lock()

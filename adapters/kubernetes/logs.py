@@ -180,7 +180,6 @@ class Logs:
         """Ask for the pods of a job that is over, once: news of them may be on their way."""
         if spot.uid in self._listed or job.entry is None:
             return job
-        self._listed.add(spot.uid)
         labels: Mapping[str, str] = job.entry.labels
         query = {"labelSelector": ",".join(f"{k}={labels.get(k, '')}" for k in (ITEM, ATTEMPT))}
         now_ms, pods = time.time_ns() // 1_000_000, []
@@ -188,6 +187,7 @@ class Logs:
             POD_KIND.path(spot.place.namespace), query
         ):
             pods += [summarise_pod(pod, now_ms) for pod in page.get("items") or ()]
+        self._listed.add(spot.uid)
         return self._keep(spot, _Job(job.handle, job.entry, tuple(pods)))
 
     def _is_gone(self, handle: Handle, spot: Spot) -> bool:
