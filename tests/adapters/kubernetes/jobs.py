@@ -54,11 +54,11 @@ def end_of(runner: KubernetesRunner, handle: Handle) -> Observation:
         watch.close()
 
 
-def log_of(runner: KubernetesRunner, handle: Handle, source: str) -> bytes:
-    """Return the whole log of a job that is over."""
+def log_of(runner: KubernetesRunner, handle: Handle, source: str, start: int = 0) -> bytes:
+    """Return the log of a job that is over from *start* to its end."""
     text, until = b"", time.monotonic() + LIMIT_S
     while time.monotonic() < until:
-        piece = runner.read_log(handle, source, len(text), 1 << 16)
+        piece = runner.read_log(handle, source, start + len(text), 1 << 16)
         text += piece.data
         if piece.end:
             return text
