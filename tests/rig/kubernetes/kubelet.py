@@ -84,11 +84,8 @@ class Kubelet:
 
     def log(self, pod: Obj, query: dict[str, str]) -> Iterator[bytes]:
         """Return the log of a container, as its query wants it."""
-        names = [
-            c["name"]
-            for kind in ("initContainers", "containers")
-            for c in pod["spec"].get(kind, ())
-        ]
+        kinds = ("initContainers", "containers")
+        names = [c["name"] for kind in kinds for c in pod["spec"].get(kind, ())]
         name = query.get("container") or (names[0] if len(names) == 1 else "")
         if name not in names:
             raise RefusedError(400, "BadRequest", f"a container name must be one of {names}")
