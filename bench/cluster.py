@@ -53,7 +53,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         try:
             if process.stdout is None:
                 raise RuntimeError("the stand-in has no pipes")
-            yield Cluster(*json.loads(process.stdout.readline()), process)
+            kubeconfig, namespace = json.loads(process.stdout.readline())
+            yield Cluster(kubeconfig, namespace, process)
         finally:
             process.kill()
 

@@ -123,7 +123,8 @@ def watcher() -> None:
     watch = runner.watch()
     refs = {}
     for number, (name, uid) in enumerate(given["jobs"]):
-        handle = runner._places.handle(place, name, uid)  # noqa: SLF001
+        found = {"metadata": {"name": name, "uid": uid}}
+        handle = runner._places.handle(place, found)  # noqa: SLF001
         refs[handle] = Ref(f"item-{number}", 1)
         watch.add(handle)
         shipper.follow(refs[handle], handle, {})
