@@ -126,11 +126,8 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         shown = {one["id"]: one["state"] for one in server.call("GET", "/items")["items"]}
         assert shown == {items[0]: "launched", items[1]: "launched", items[2]: "queued"}
         assert server.ask("GET", f"/archives/{code}").status_code == 200
-        output = f"/items/{before['item']}/outputs/m.txt"
-        assert (server.ask("GET", output).content, _file_of_run(server)) == (
-            b"model",
-            b"of the run",
-        )
+        output = server.ask("GET", f"/items/{before['item']}/outputs/m.txt").content
+        assert (output, _file_of_run(server)) == (b"model", b"of the run")
         assert "hf" in home.run("secret", "list").out
         _cannot_go_over(home, backup, state)
 
