@@ -87,11 +87,14 @@ class Pool:
             thread = threading.Thread(target=self._serve, name="log", daemon=True)
             self._threads.add(thread)
             thread.start()
-        elif self._visitor is None:
+        else:
+            self._call_visitor()
+
+    def _call_visitor(self) -> None:
+        if self._visitor is None:
             self._visitor = threading.Thread(target=self._visit, name="log-visitor", daemon=True)
             self._visitor.start()
-        else:
-            self._crowd.notify()
+        self._crowd.notify()
 
     def _serve(self) -> None:
         """Follow one log after another; in a thread that ends when there are none."""
@@ -111,6 +114,8 @@ class Pool:
                 tail = self._pop(now)
                 if tail is not None:
                     self._running.add(tail)
+                    if min(self._fresh.due, self._again.due) < float("inf"):
+                        self._call()  # somebody else sees to the next one
                     return tail
                 if not self._known - self._running and now >= until:
                     break
