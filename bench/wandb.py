@@ -1,6 +1,6 @@
 """Our agent on a W&B server: what it asks for, how fast and how often, and after an outage.
 
-python -m bench.wandb [rate] [starts] [idle] [running] [outage[=SECONDS]]
+python -m bench.wandb [rate] [starts] [idle] [running] [outage[=SECONDS]]  (600 is the figure)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STARTS = 20
 BATCH = 200
 SLOTS = 8
 LIMIT_S = 120.0
-AWAY_S = 600.0
+AWAY_S = 60.0
 ENDING = 20
 
 
