@@ -43,6 +43,12 @@ class _Fetch:
 
     over: threading.Event = field(default_factory=threading.Event)
     error: RunnerError | None = None
+    told: bool = False
+
+    @property
+    def failed_for_now(self) -> bool:
+        """Whether somebody was told of an error that may be gone by now."""
+        return self.told and self.error is not None and self.error.retry
 
 
 class Outputs:
@@ -66,13 +72,14 @@ class Outputs:
         """
         with self._lock:
             fetch = self._fetches.get(handle.uid)
-            if fetch is None:
+            if fetch is None or fetch.failed_for_now:
                 fetch = self._fetches[handle.uid] = _Fetch()
                 threading.Thread(target=self._run, args=(handle, path, fetch), daemon=True).start()
         if not fetch.over.wait(_PATIENCE_S):
             text = f"the outputs of {handle.name} are on their way"
             raise RunnerError(text, reason=Reason.DEADLINE_PASSED, retry=True)
         if fetch.error is not None:
+            fetch.told = True
             raise fetch.error
         return sorted(_below(self.root(handle)))
 
@@ -84,13 +91,17 @@ class Outputs:
 
     def _run(self, handle: Handle, path: str, fetch: _Fetch) -> None:
         what = f"the outputs of {handle.name} could not be fetched"
+        shutil.rmtree(self.root(handle), ignore_errors=True)
         try:
             pieces = self._engine.files_below(handle.uid, path)
             left = _unpack(pieces, Path(self.root(handle)), self._limits)
             if left:
                 events.OUTPUTS_CUT.log(_log, name=handle.name, what=left)
-        except (EngineError, tarfile.TarError) as e:
-            fetch.error = RunnerError(f"{what}: {e}", reason=Reason.AGENT_ERROR)
+        except EngineError as e:
+            fetch.error = RunnerError(f"{what}: {e}", reason=e.reason, retry=e.retry)
+        except tarfile.TarError as e:
+            # A transfer that was cut off looks so, too.
+            fetch.error = RunnerError(f"{what}: {e}", reason=Reason.AGENT_ERROR, retry=True)
         except OSError as e:
             full = e.errno in {errno.ENOSPC, errno.EDQUOT}
             reason = Reason.DISK_FULL if full else Reason.AGENT_ERROR

@@ -27,7 +27,7 @@ class Pruner:
     """Knows when each pulled image was used last; removes what was not for *after_s* seconds.
 
     With 0 nothing is written down and nothing removed. The clock is the wall's, so that the file
-    holds over restarts; one that jumps makes images young again at worst.
+    holds over restarts; one that jumps costs another pull at worst, or keeps images for longer.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Pruner:
         """Remove what is due; an image that a container uses is asked about again later."""
         with self._lock:
             now = self._now()
-            due = [image for image, at in self._used.items() if not 0 <= now - at < self._after_s]
+            due = [image for image, at in self._used.items() if now - at >= self._after_s]
         for image in due:
             try:
                 removed = self._remove(image)
