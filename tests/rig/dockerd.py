@@ -9,12 +9,15 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from tests.programs import until
 
 # Debian's client, whichever other one comes first on PATH.
 DOCKER = "/usr/bin/docker"
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,40 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
     """Run a daemon with everything of its own below *folder*, its network bridge included."""
     with _bridge() as (bridge, gateway), (folder / "dockerd.log").open("ab") as log:
         docker = Docker(folder / "docker.sock", gateway, folder / "dockerd.log")
-        process = subprocess.Popen(
-            [
-                "/usr/sbin/dockerd",
-                f"--host=unix://{docker.socket}",
-                f"--data-root={folder / 'data'}",
-                f"--exec-root={folder / 'exec'}",
-                f"--pidfile={folder / 'dockerd.pid'}",
-                # Its own bridge: without one it would take away the one of another daemon here.
-                f"--bridge={bridge}",
-                "--iptables=false",
-                "--ip6tables=false",
-                "--ip-masq=false",
-            ],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        words = [
+            "/usr/sbin/dockerd",
+            f"--host=unix://{docker.socket}",
+            f"--data-root={folder / 'data'}",
+            f"--exec-root={folder / 'exec'}",
+            f"--pidfile={folder / 'dockerd.pid'}",
+            # Its own bridge: without one it would take away the one of another daemon here.
+            f"--bridge={bridge}",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--ip-masq=false",
+        ]
+        process = _start(words, docker, log)
         try:
-            until(lambda: process.poll() is not None or docker.is_ready(), "dockerd")
-            assert process.poll() is None, docker.log.read_text()[-2000:]
             yield docker
         finally:
             _stop(process, folder)
+
+
+def _start(words: list[str], docker: Docker, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the daemon, which gives up when its own helper is not there within 15 s: then again."""
+    for _ in range(_STARTS):
+        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        ready = partial(_is_up_or_over, process, docker)
+        until(ready, "dockerd")
+        if process.poll() is None:
+            return process
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError(docker.log.read_text()[-2000:])
+
+
+def _is_up_or_over(process: subprocess.Popen[bytes], docker: Docker) -> bool:
+    return process.poll() is not None or (docker.socket.exists() and docker.is_ready())
 
 
 @contextlib.contextmanager
