@@ -7,9 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +16,7 @@ from tests.programs import until
 
 # Debian's client, whichever other one comes first on PATH.
 DOCKER = "/usr/bin/docker"
-_STARTS = 3
+_CONTAINERD = "/usr/bin/containerd"
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,16 @@ class Docker:
 @contextlib.contextmanager
 def docker_daemon(folder: Path) -> Iterator[Docker]:
     """Run a daemon with everything of its own below *folder*, its network bridge included."""
-    with _bridge() as (bridge, gateway), (folder / "dockerd.log").open("ab") as log:
+    with (
+        _bridge() as (bridge, gateway),
+        (folder / "dockerd.log").open("ab") as log,
+        _containerd(folder, log) as containerd,
+    ):
         docker = Docker(folder / "docker.sock", gateway, folder / "dockerd.log")
         words = [
             "/usr/sbin/dockerd",
             f"--host=unix://{docker.socket}",
+            f"--containerd={containerd}",
             f"--data-root={folder / 'data'}",
             f"--exec-root={folder / 'exec'}",
             f"--pidfile={folder / 'dockerd.pid'}",
@@ -65,28 +69,44 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
             "--ip6tables=false",
             "--ip-masq=false",
         ]
-        process = _start(words, docker, log)
+        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         try:
+            _wait(process, docker, docker.is_ready)
             yield docker
         finally:
-            _stop(process, folder)
+            _end(process)
+            _clear(folder)
 
 
-def _start(words: list[str], docker: Docker, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the daemon, which gives up when its own helper is not there within 15 s: then again."""
-    for _ in range(_STARTS):
-        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-        ready = partial(_is_up_or_over, process, docker)
-        until(ready, "dockerd")
-        if process.poll() is None:
-            return process
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    raise AssertionError(docker.log.read_text()[-2000:])
+@contextlib.contextmanager
+def _containerd(folder: Path, log: IO[bytes]) -> Iterator[Path]:
+    """Run the daemon's helper, for which it waits 15 s only when it starts it itself."""
+    docker = Docker(folder / "containerd.sock", "", folder / "dockerd.log")
+    config = folder / "containerd.toml"
+    config.write_text(
+        f"""version = 2
+root = "{folder / "data" / "containerd"}"
+state = "{folder / "exec" / "containerd"}"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "{docker.socket}"
+"""
+    )
+    words = [_CONTAINERD, "--config", str(config)]
+    process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+    try:
+        _wait(process, docker, lambda: True)
+        yield docker.socket
+    finally:
+        _end(process)
 
 
-def _is_up_or_over(process: subprocess.Popen[bytes], docker: Docker) -> bool:
-    return process.poll() is not None or (docker.socket.exists() and docker.is_ready())
+def _wait(process: subprocess.Popen[bytes], docker: Docker, ready: Callable[[], bool]) -> None:
+    until(
+        lambda: process.poll() is not None or (docker.socket.exists() and ready()),
+        lambda: docker.log.read_text()[-2000:],
+    )
+    assert process.poll() is None, docker.log.read_text()[-2000:]
 
 
 @contextlib.contextmanager
@@ -108,13 +128,16 @@ def _bridge() -> Iterator[tuple[str, str]]:
         ip("link", "del", name)
 
 
-def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(30)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _clear(folder: Path) -> None:
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((m for m in mounts if m.startswith(str(folder))), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
