@@ -5,6 +5,7 @@ Half of the addresses name what is there, so that requests come further than to 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +19,21 @@ from launchyard.adapters.http.app import endpoints
 from launchyard.adapters.http.describe import openapi
 from tests.adapters.http.agents import FakeAgent
 from tests.adapters.http.table import table
-from tests.servers import RunningServer
+from tests.servers import RunningServer, running_server
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(endpoints(table()), "0"))
 FOUND: Any = list(SCHEMA.get_all_operations())
 OPERATIONS = {found.ok().label: found.ok() for found in FOUND}
 EXAMPLES = 6
 ID = "X-Schemathesis-TestCaseId"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server of these tests' own: what they make by chance is in nobody's way."""
+    with running_server(tmp_path_factory.mktemp("server")) as one:
+        one.call("POST", "/entities", json={"name": "team", "kind": "team"})
+        yield one
 
 
 @pytest.fixture(scope="module")

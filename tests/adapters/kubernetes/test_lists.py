@@ -114,13 +114,16 @@ def test_a_bookmark_saves_a_list(
     runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
 ) -> None:
     """What was told before is forgotten, the bookmark is not: the watch goes on from there."""
-    watch, asked = runner.watch(), cluster.standin.asked
+    asked = cluster.standin.asked
+    watches = asked["watch", "jobs"]
+    watch = runner.watch()
     handle = watched(runner, watch)[0]
+    until(lambda: asked["watch", "jobs"] > watches, "a watch")
     cluster.standin.cluster.compact()
     version = cluster.standin.cluster.version
     # How far it is, nobody tells but itself.
     jobs = runner._places.view(runner._places.home)._jobs
-    until(lambda: int(jobs._version) >= version, "a bookmark")
+    until(lambda: int(jobs._version or 0) >= version, "a bookmark")
     before = asked["list", "jobs"]
     proxy.cut()
     cluster.standin.cluster.delete(JOBS, cluster.namespace, handle.name, {})
