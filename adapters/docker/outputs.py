@@ -14,6 +14,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final, cast
 
@@ -94,7 +95,10 @@ class Outputs:
         shutil.rmtree(self.root(handle), ignore_errors=True)
         try:
             pieces = self._engine.files_below(handle.uid, path)
-            left = _unpack(pieces, Path(self.root(handle)), self._limits)
+            first = next(pieces, None)
+            if first is None:
+                return  # there is no such folder
+            left = _unpack(chain([first], pieces), Path(self.root(handle)), self._limits)
             if left:
                 events.OUTPUTS_CUT.log(_log, name=handle.name, what=left)
         except EngineError as e:

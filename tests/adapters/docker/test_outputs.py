@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.docker.client import Engine
 from launchyard.adapters.docker.engine import Address
-from launchyard.adapters.docker.outputs import Limits
+from launchyard.adapters.docker.outputs import Limits, Outputs
 from launchyard.adapters.docker.runner import DockerRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
@@ -21,11 +23,16 @@ from tests.rig.dockerd import Docker
 
 def outputs(runner: DockerRunner, handle: Handle) -> list[str]:
     """Return the outputs of *handle* once they are here."""
+    return arrived(lambda: runner.outputs(handle))
+
+
+def arrived(ask: Callable[[], Sequence[str]]) -> list[str]:
+    """Ask until what is on its way is here."""
     found: list[str] = []
 
     def here() -> bool:
         try:
-            found[:] = runner.outputs(handle)
+            found[:] = ask()
         except RunnerError as e:
             if not e.retry:
                 raise
@@ -79,6 +86,18 @@ def test_links_lead_nowhere(runner: DockerRunner) -> None:
     handle = ended(runner, script)
     assert outputs(runner, handle) == ["a", "b"]
     assert Path(runner.output_root(handle), "b").read_text() == "x\n"
+    runner.remove(handle)
+
+
+def test_a_folder_that_is_not_there_has_none(
+    docker: Docker, runner: DockerRunner, tmp_path: Path
+) -> None:
+    """As of a container that somebody has taken away: nothing is waited for."""
+    handle = ended(runner, "true")
+    engine = Engine(Address(url=f"unix://{docker.socket}"))
+    with closing(engine):
+        copies = Outputs(engine, str(tmp_path / "copies"), Limits())
+        assert arrived(lambda: copies.files(handle, "/nowhere")) == []
     runner.remove(handle)
 
 
