@@ -48,8 +48,8 @@ class Images:
         with self._lock:
             pull = self._pulls.get(key)
             ours = pull is not None and name in pull.waiting
+        self._pruner.used(plan.image)
         if not ours and (user := self._here(plan)) is not None:
-            self._pruner.used(plan.image)
             return user
         pull = self._join(key, name)
         if not pull.over.wait(_PATIENCE_S):

@@ -49,12 +49,15 @@ class Pruner:
     def pulled(self, image: str) -> None:
         """Note that a job brought *image*, which was not there before."""
         if self.on:
-            self._note(image)
+            with self._lock:
+                self._note(image)
 
     def used(self, image: str) -> None:
-        """Note that a job is about to use *image*."""
-        if self.on and image in self._used:
-            self._note(image)
+        """Note that a job is about to use *image*: what is there after this call stays for it."""
+        if self.on:
+            with self._lock:
+                if image in self._used:
+                    self._note(image)
 
     def close(self) -> None:
         """Remove nothing more."""
@@ -63,21 +66,24 @@ class Pruner:
     def prune(self) -> None:
         """Remove what is due; an image that a container uses is asked about again later."""
         with self._lock:
-            now = self._now()
-            due = [image for image, at in self._used.items() if now - at >= self._after_s]
-        for image in due:
+            known = tuple(self._used)
+        for image in known:
             try:
-                removed = self._remove(image)
+                # Under the lock: a job that is about to use it waits, and then fetches it anew.
+                with self._lock:
+                    self._look(image)
             except EngineError as e:
                 events.IMAGE_STAYS.log(_log, image=image, error=e)
-                continue
-            if removed:
-                events.IMAGE_PRUNED.log(_log, image=image)
-                with self._lock:
-                    self._used.pop(image, None)
-                    self._write()
-            else:
-                self._note(image)
+
+    def _look(self, image: str) -> None:
+        if self._now() - self._used[image] < self._after_s:
+            return
+        if not self._remove(image):
+            self._note(image)
+            return
+        del self._used[image]
+        self._write()
+        events.IMAGE_PRUNED.log(_log, image=image)
 
     def _remove(self, image: str) -> bool:
         """Remove an image; say no when a container has it."""
@@ -97,11 +103,10 @@ class Pruner:
             self.prune()
 
     def _note(self, image: str) -> None:
-        with self._lock:
-            before, self._used[image] = self._used.get(image, 0.0), self._now()
-            # A moment more or less is nothing, and every submit comes here.
-            if self._used[image] - before > self._after_s / 100:
-                self._write()
+        before, self._used[image] = self._used.get(image, 0.0), self._now()
+        # A moment more or less is nothing, and every submit comes here.
+        if self._used[image] - before > self._after_s / 100:
+            self._write()
 
     def _read(self) -> dict[str, float]:
         with suppress(OSError, ValueError):

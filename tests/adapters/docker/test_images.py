@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.docker.client import Engine
 from launchyard.adapters.docker.engine import Address
+from launchyard.adapters.docker.pruning import Pruner
 from launchyard.adapters.docker.runner import DockerRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
@@ -116,3 +118,32 @@ def test_unused_images_go(
         until(lambda: not docker.run("images", "--quiet", image), "removal")
         until(lambda: f"removed image {image}" in caplog.text, "event")
         assert docker.run("images", "--quiet", IMAGE)
+
+
+def test_an_image_goes_by_its_last_use(docker: Docker, tmp_path: Path) -> None:
+    """A use begins its time anew, and so does a container of it; a restart forgets nothing."""
+    name, now = "unused:1", [1000.0]
+    docker.run("build", "--tag", name, "-", input=f"FROM {IMAGE}\nLABEL kept=no\n")
+    with closing(Engine(Address(url=f"unix://{docker.socket}"))) as engine:
+
+        def pruned(at: float, *, used: bool = False) -> bool:
+            """Look at the images at a time, and tell whether the image is gone."""
+            now[0] = at
+            pruner = Pruner(engine, str(tmp_path), 100.0, lambda: now[0])
+            if used:
+                pruner.used(name)
+            pruner.prune()
+            pruner.close()
+            return not docker.run("images", "--quiet", name)
+
+        first = Pruner(engine, str(tmp_path), 100.0, lambda: now[0])
+        first.pulled(name)
+        first.close()
+        assert not pruned(1099)
+        assert not pruned(1150, used=True)
+        assert not pruned(1249)
+        container = docker.run("create", name, "true")
+        assert not pruned(1260)
+        docker.run("rm", container)
+        assert not pruned(1359)
+        assert pruned(1361)
