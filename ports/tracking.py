@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import AgentHello, ItemGrant
@@ -79,6 +79,20 @@ class RunNews:
     exit_code: int | None = None
 
 
+COMMITTED: Final = "COMMITTED"
+"""The state of a version that is whole."""
+
+
+def files_of(artifact: str) -> str:
+    """Return whose the files of an artifact's version are, in a `KeptFile`."""
+    return f"artifact/{artifact}"
+
+
+def manifest_of(artifact: str) -> str:
+    """Return whose its manifest is."""
+    return f"manifest/{artifact}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A version of a collection; `version` is None until it is committed."""
@@ -104,7 +118,7 @@ class Artifact:
     @property
     def owners(self) -> tuple[str, str]:
         """Whose its files and its manifest are, in a `KeptFile`."""
-        return f"artifact/{self.id}", f"manifest/{self.id}"
+        return files_of(self.id), manifest_of(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,8 @@ from launchyard.domain.wandb_job import FILE, WandbJob, parse_job
 from launchyard.domain.wandb_job_spec import with_job
 from launchyard.ports.records import StoreError
 from launchyard.ports.store import Store
-from launchyard.ports.tracking import Artifact
+from launchyard.ports.tracking import COMMITTED, Artifact, files_of
 
-COMMITTED: Final = "COMMITTED"
 _KIND: Final = "job"
 _MOST_B: Final = 1024 * 1024
 _HINT: Final = "`wandb job list` shows those of a project"
@@ -70,7 +69,7 @@ def _found(store: Store, asked: ArtifactName, who: Principal) -> Artifact:
 
 
 async def _bytes(house: House, artifact: Artifact) -> bytes:
-    kept = house.store.kept_file(owner_of(artifact.id), FILE)
+    kept = house.store.kept_file(files_of(artifact.id), FILE)
     if kept is None or kept.size_b > _MOST_B:
         raise _broken(f"{artifact.collection}:v{artifact.version}", f"it has no {FILE}")
     blobs = house.services.blobs
@@ -94,8 +93,3 @@ def _parsed(raw: bytes, name: str) -> WandbJob:
 
 def _broken(name: str, why: str) -> RefusalError:
     return wrong("job", f"{name} cannot be launched: {why}", "make it anew: `wandb job create`")
-
-
-def owner_of(artifact: str) -> str:
-    """Return whose the files of an artifact are, in a `KeptFile`."""
-    return f"artifact/{artifact}"

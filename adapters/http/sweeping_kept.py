@@ -10,12 +10,11 @@ from typing import Final
 
 from launchyard.adapters.http.graphql import ids
 from launchyard.adapters.http.house import House
-from launchyard.adapters.http.jobs import owner_of
 from launchyard.domain.wandb_job import FILE
 from launchyard.ports.blobs import BlobError
 from launchyard.ports.housekeeping import Gone, Kind
 from launchyard.ports.store import Store
-from launchyard.ports.tracking import Artifact
+from launchyard.ports.tracking import Artifact, files_of
 
 _PAUSE_S: Final = 0.005
 _MOST_B: Final = 1024 * 1024
@@ -64,7 +63,7 @@ class KeptSweeper:
         """Return what all jobs say, in which the artifacts of their code are named."""
 
         def files(store: Store) -> list[str]:
-            found = (store.kept_file(owner_of(job), FILE) for job in jobs)
+            found = (store.kept_file(files_of(job), FILE) for job in jobs)
             return [file.blob for file in found if file is not None]
 
         blobs = await self._house.read(files)

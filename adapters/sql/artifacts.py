@@ -13,7 +13,7 @@ from launchyard.adapters.sql.run_tables import artifacts, run_files
 from launchyard.adapters.sql.tables import entities
 from launchyard.domain.documents import Json
 from launchyard.ports.records import StoreError, Trouble
-from launchyard.ports.tracking import Artifact, KeptFile
+from launchyard.ports.tracking import COMMITTED, Artifact, KeptFile
 
 _SHOWN = select(artifacts, entities.c.name.label("entity")).join(
     entities, entities.c.n == artifacts.c.entity_n
@@ -39,7 +39,6 @@ _DROP_FILE = delete(run_files).where(
 )
 _ADD = artifacts.insert()
 _ADD_FILE = run_files.insert()
-COMMITTED = "COMMITTED"
 
 
 class SqlArtifacts(Part):

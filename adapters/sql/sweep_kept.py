@@ -8,13 +8,13 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, func, or_, select
 
-from launchyard.adapters.sql.artifacts import COMMITTED, artifact_of
+from launchyard.adapters.sql.artifacts import artifact_of
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Part
 from launchyard.adapters.sql.run_tables import artifacts, run_files, runs
 from launchyard.adapters.sql.tables import entities, items
 from launchyard.ports.housekeeping import OldArtifact, OldArtifacts, OldRun
-from launchyard.ports.tracking import Artifact, RunKey
+from launchyard.ports.tracking import COMMITTED, Artifact, RunKey
 
 _PAGE: Final = 1000
 _KEY: Final = ("entity", "project", "name")

@@ -8,8 +8,7 @@ from typing import Any, Final
 from launchyard.adapters.http.graphql import ids
 from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.graphql.viewer import project_of
-from launchyard.adapters.http.jobs import COMMITTED
-from launchyard.ports.tracking import Artifact
+from launchyard.ports.tracking import COMMITTED, Artifact
 
 KIND: Final = "Artifact"
 _SEQUENCE: Final = "ArtifactCollection"

@@ -16,13 +16,13 @@ from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
 from launchyard.adapters.http.graphql.kept import Kept
 from launchyard.adapters.http.graphql.runs import connection
 from launchyard.adapters.http.house import House
-from launchyard.adapters.http.jobs import COMMITTED, owner_of, version_of
+from launchyard.adapters.http.jobs import version_of
 from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action
 from launchyard.domain.wandb_artifact import ArtifactName
 from launchyard.ports.records import StoreError, Trouble
-from launchyard.ports.tracking import Artifact
+from launchyard.ports.tracking import COMMITTED, Artifact, files_of, manifest_of
 
 _MANIFEST: Final = "ArtifactManifest"
 _LONGEST: Final = 128
@@ -135,12 +135,12 @@ class ArtifactTopic:
         return self.files(parent["artifact"], ask, given)
 
     def files(self, parent: Any, ask: Ask, given: Given) -> Any:
-        owner = owner_of(_number(parent["id"]))
+        owner = files_of(_number(parent["id"]))
         return connection(self._kept.listed(ask, owner, given.get("names")))
 
     def manifest(self, parent: Any, ask: Ask, _given: Given) -> Any:
         number = _number(parent["id"])
-        found = next(iter(self._kept.listed(ask, _manifest_owner(number))), None)
+        found = next(iter(self._kept.listed(ask, manifest_of(number))), None)
         return {"id": ids.make(_MANIFEST, number), "file": found} if found else None
 
     # --- made
@@ -177,7 +177,7 @@ class ArtifactTopic:
         return self._manifest(ask, self._own(ask, number), "wandb_manifest.json")
 
     def _manifest(self, ask: Ask, artifact: Artifact, name: str) -> Any:
-        file = self._kept.upload(ask, _manifest_owner(artifact.id), name)
+        file = self._kept.upload(ask, manifest_of(artifact.id), name)
         key = ids.make(_MANIFEST, artifact.id)
         return {"artifactManifest": {"id": key, "file": {"id": key, **file}}}
 
@@ -185,7 +185,7 @@ class ArtifactTopic:
         nodes = []
         for wanted in given["artifactFiles"]:
             found = self._mine(ask, wanted["artifactID"])
-            node = self._kept.upload(ask, owner_of(found.id), wanted["name"])
+            node = self._kept.upload(ask, files_of(found.id), wanted["name"])
             nodes.append({**node, "artifact": shown(found)})
         return {"files": connection(nodes)}
 
@@ -226,10 +226,6 @@ class ArtifactTopic:
 def _number(text: str) -> str:
     (number,) = ids.parts(KIND, text, 1)
     return number
-
-
-def _manifest_owner(number: str) -> str:
-    return f"manifest/{number}"
 
 
 def _check(name: str, path: str) -> None:
