@@ -15,9 +15,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.rig import ENTITY, PROGRAM, Server, free_port, percentile, row, server
-from bench.rig import _environment as environment
-from bench.rig import _stop as stop
+from bench.rig import (
+    ENTITY,
+    PROGRAM,
+    Server,
+    environment,
+    free_port,
+    percentile,
+    row,
+    server,
+    stop,
+)
 from bench.stalls import Clock, machine
 from tests.rig.dockerd import DOCKER, Docker, docker_daemon
 from tests.rig.small_image import load_small_image

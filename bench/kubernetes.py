@@ -17,9 +17,17 @@ from typing import Any, BinaryIO
 
 from bench.cluster import Cluster, cluster
 from bench.idle import cpu_s, family, pss_mb
-from bench.rig import ENTITY, PROGRAM, Server, free_port, percentile, row, server
-from bench.rig import _environment as environment
-from bench.rig import _stop as stop
+from bench.rig import (
+    ENTITY,
+    PROGRAM,
+    Server,
+    environment,
+    free_port,
+    percentile,
+    row,
+    server,
+    stop,
+)
 from bench.stalls import Clock, machine
 from launchyard.actors.messages import Ref
 from launchyard.actors.shipper import LogShipper

@@ -66,7 +66,8 @@ class Server:
         raise RuntimeError(f"the events of {item} ended before its end")
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
+    """Return this process's variables without ours, with *home* as every kind of home."""
     kept = {
         k: v
         for k, v in os.environ.items()
@@ -83,7 +84,7 @@ def server(folder: Path) -> Iterator[Server]:
     log = (folder / "server.log").open("wb")
     command = [*PROGRAM, "server", "--port", str(port), "--state-dir", str(folder / "server")]
     command += ["--admin-key-file", str(key_file)]
-    process = subprocess.Popen(command, env=_environment(folder), stdout=log, stderr=log)
+    process = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
     running = Server(f"http://127.0.0.1:{port}", key_file, process)
     try:
         _until(lambda: _ready(running), "the server")
@@ -97,7 +98,7 @@ def server(folder: Path) -> Iterator[Server]:
             running.call("POST", f"/entities/{ENTITY}/queues", json=queue)
         yield running
     finally:
-        _stop(process)
+        stop(process)
 
 
 @contextlib.contextmanager
@@ -109,11 +110,11 @@ def agent(
     command = [*PROGRAM, "agent", "-q", QUEUE, "-e", ENTITY, "-j", str(jobs), "--server", on.url]
     command += ["--key-file", str(on.key_file), "--state-dir", str(folder / name)]
     command += ["--operations-port", str(free_port()), "--name", name]
-    process = subprocess.Popen(command, env=_environment(folder), stdout=log, stderr=log)
+    process = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
     try:
         yield process
     finally:
-        _stop(process)
+        stop(process)
 
 
 def _ready(running: Server) -> bool:
@@ -133,7 +134,8 @@ def _until(ready: Any, what: str, limit_s: float = 30) -> None:
         time.sleep(0.02)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program in the regular way, by force only when that fails."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(30)
