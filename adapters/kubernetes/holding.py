@@ -16,7 +16,7 @@ from launchyard.domain.targets.kubernetes_ready import HELD, Beside, Hold, unrea
 from launchyard.ports.runner import Handle
 
 AGAIN_S: Final = 1.0
-"""How often is asked."""
+"""How long after a look the next one is due; one that comes much sooner gets the last answer."""
 
 _ABSENT_S: Final = 30.0
 _SLICES: Final = Kind("discovery.k8s.io", "v1", "endpointslices")
@@ -32,7 +32,7 @@ class Waiting:
 
 
 class Holds:
-    """Asks for what jobs wait for, each at most once a second, and lets the jobs go; thread-safe.
+    """Asks for what jobs wait for, each about once a second, and lets the jobs go; thread-safe.
 
     The time that a job may wait begins when this process first hears of it.
     """

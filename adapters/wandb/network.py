@@ -66,7 +66,7 @@ class Network:
         port = f":{parts.port}" if parts.port else ""
         name = f"{parts.hostname}{port}" if parts.hostname else "the proxy"
         words = str(error)
-        if "407" in words:
+        if "Tunnel connection failed: 407" in words:
             what = f"the proxy {name} wants other credentials than it was given"
         elif "Tunnel connection failed" in words:
             what = f"the proxy {name} does not let this machine through to {url}"

@@ -69,7 +69,7 @@ def _stranger(schema: Block, block: Block, path: Path, value: Json, document: Ma
     key, line = str(path[-1]), document.line(path)
     hint, meant = _guess(schema, block, key)
     # What looks like a slip of the pen is an error there, too: it would be silently without effect.
-    passed_over = path[:-1] in _TOLERANT and hint == _NOBODYS
+    passed_over = path[:-1] in _TOLERANT and not hint
     return Problem(
         path=path,
         message="unknown key",
@@ -77,13 +77,14 @@ def _stranger(schema: Block, block: Block, path: Path, value: Json, document: Ma
         line=line,
         value=shown(value, key=key),
         allowed=", ".join(block.names) or "nothing; no plugin brings a target",
-        hint=hint,
+        hint=hint or _NOBODYS,
         severity=Severity.WARNING if passed_over else Severity.ERROR,
         repair=Repair(line=line, old=key, new=meant) if meant and line is not None else None,
     )
 
 
 def _guess(schema: Block, block: Block, key: str) -> tuple[str, str]:
+    """Return what to do about *key* and what was meant, nothing where it is nobody's."""
     if key in _ELSEWHERE:
         return _ELSEWHERE[key], ""
     homes = [_home(path) for path, level in schema.levels() if key in level.names]
@@ -97,7 +98,7 @@ def _guess(schema: Block, block: Block, key: str) -> tuple[str, str]:
             return f"did you mean `{far[0]}`? It belongs {_home(path)}", ""
     if block.key == "targets":
         return "remove it, or install the plugin that brings this target", ""
-    return _NOBODYS, ""
+    return "", ""
 
 
 def _home(path: Path) -> str:
