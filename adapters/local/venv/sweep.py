@@ -90,12 +90,10 @@ def _names(text: str, name: str) -> bool:
 def _words_of_processes(root: str) -> Iterator[str]:
     """Give the variables, words and folder of each process that may use something below *root*."""
     mark = root.encode()
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
+    for process in filter(str.isdigit, os.listdir("/proc")):
         for name in ("environ", "cmdline"):
             with contextlib.suppress(OSError):
-                text = Path(entry.path, name).read_bytes()
+                text = Path("/proc", process, name).read_bytes()
                 if mark in text:
                     yield text.decode(errors="replace").replace("\0", "\n") + "\n"
 
