@@ -159,15 +159,14 @@ class Intake:
 
     def _ask(self, asked: Sequence[str], now: float) -> Sequence[Held]:
         line = self._line
-        word = line.word()
-        told = word if line.status.due(word, alone=False) else ""
-        try:
-            reply = line.ask(op.pop(line.entity, line.agent, asked, told))
-        except ServerError:
-            self._pace = replace(self._pace, next_at=now + 1.0, full=frozenset())
-            raise
-        if told and reply.data.get(op.STATUS) is not None:
-            line.status.told(told)
+        with line.status.saying(line.word(), alone=False) as told:
+            try:
+                reply = line.ask(op.pop(line.entity, line.agent, asked, told))
+            except ServerError:
+                self._pace = replace(self._pace, next_at=now + 1.0, full=frozenset())
+                raise
+            if told and reply.data.get(op.STATUS) is not None:
+                line.status.told(told)
         popped = self._popped(asked, reply)
         pace = after_pop(self._pace, time.monotonic(), asked, [item.queue for item in popped])
         # What a scheduler's queue gives next may be one more: such are popped one by one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Final
@@ -124,11 +125,17 @@ class WandbLaunchServer:
             register_again(self._line, self._hello)
 
     def _say_killed(self) -> None:
+        """Say the last word; it is said again at the close if another was on its way meanwhile.
+
+        A server that wants silence for longer than a goodbye may take hears nothing.
+        """
         line = self._line
-        line.status.over = True
+        alone = line.status.end()
         if line.agent:
+            if (pause_s := line.graphql.pause_s()) <= _GOODBYE_S:
+                time.sleep(pause_s)
             line.graphql.ask(op.status(line.agent, "KILLED"), _GOODBYE_S)
-            self._killed = True
+            self._killed = alone
 
     def _permit(self, asked: Launching, held: Held | None, ours: dict[str, bool]) -> Answer:
         """Note where an item of ours goes; one whose sweep is over goes nowhere."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from launchyard.adapters.wandb import operations as op
@@ -42,22 +43,40 @@ class Status:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._word, self._at = "", 0.0
+        self._on_the_way = 0
         self.over = False
         """Whether the last word was said; nothing is to overwrite it."""
 
-    def due(self, word: str, *, alone: bool) -> bool:
-        """Tell whether *word* is to be said, along with something else or alone."""
+    @contextlib.contextmanager
+    def saying(self, word: str, *, alone: bool) -> Iterator[str]:
+        """Give *word* if it is to be said, along with something else or alone; else give "".
+
+        It is on its way to the server until the block ends.
+        """
         with self._lock:
-            if self.over:
-                return False
-            silent_s = time.monotonic() - self._at
-            changed = word != self._word
-            return changed or silent_s >= (STATUS_ALONE_S if alone else STATUS_S)
+            said = word if self._due(word, alone=alone) else ""
+            self._on_the_way += bool(said)
+        try:
+            yield said
+        finally:
+            with self._lock:
+                self._on_the_way -= bool(said)
 
     def told(self, word: str) -> None:
         """Note that the server knows *word*."""
         with self._lock:
             self._word, self._at = word, time.monotonic()
+
+    def end(self) -> bool:
+        """Let nothing more be said; tell whether nothing is on its way, either."""
+        with self._lock:
+            self.over = True
+            return not self._on_the_way
+
+    def _due(self, word: str, *, alone: bool) -> bool:
+        silent_s = time.monotonic() - self._at
+        late = silent_s >= (STATUS_ALONE_S if alone else STATUS_S)
+        return not self.over and (word != self._word or late)
 
 
 @dataclass(slots=True)

@@ -83,11 +83,12 @@ class Watch:
             self._again()
 
     def _say(self) -> None:
-        line, word = self._line, self._line.word()
-        if line.status.due(word, alone=True):
-            reply = line.ask(op.status(line.agent, word))
-            if reply.data.get(op.STATUS) is not None:
-                line.status.told(word)
+        line = self._line
+        with line.status.saying(line.word(), alone=True) as word:
+            if word:
+                reply = line.ask(op.status(line.agent, word))
+                if reply.data.get(op.STATUS) is not None:
+                    line.status.told(word)
 
     def _commands(self, live: Sequence[Held]) -> Iterator[Command]:
         if self._drain:

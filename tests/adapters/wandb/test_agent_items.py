@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.wandb.intake import REST_S
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.exchange import (
     AgentStanding,
     ClaimAnswer,
     CommandKind,
     Heartbeat,
+    ItemGrant,
     Refusal,
     Verdict,
 )
@@ -145,6 +148,33 @@ def test_schedulers_have_a_limit_and_nothing_spins(side: Side, wandb_server: Wan
     assert len(wandb_server.seen("popFromRunQueue")) <= 3
 
 
+@pytest.mark.parametrize(("most", "taken"), [(-1, 4), (0, 0)])
+def test_schedulers_without_a_limit_and_none_at_all(tmp_path: Path, most: int, taken: int) -> None:
+    """-1 takes all that there are slots for; 0 takes none, however soon a server offers them again.
+
+    Other queues are served meanwhile.
+    """
+    with WandbServer(lease_s=0.05) as server:
+        side = Side(server, tmp_path, ("q1", "q2"), more={"max_schedulers": most})
+        for name in side.queues:
+            server.queue(name)
+        side.hello()
+        begun = time.monotonic()
+        words = {"entry_point": ["wandb", "scheduler", "s"]}
+        items = [server.push("q1", {**SPEC, "overrides": words}) for _ in range(4)]
+        grants: list[ItemGrant] = []
+        while found := side.claim(free=6, wait_s=1.5).items:
+            side.launch(*found)
+            grants += found
+        assert len(grants) == taken == sum(item.acks for item in items)
+        plain = server.push("q2", SPEC)
+        assert side.one().item == plain.id
+        asked = [r for r in server.seen("popFromRunQueue") if "q1" in r.variables.values()]
+        assert most == -1 or len(asked) <= 1 + (time.monotonic() - begun) / REST_S
+        side.close()
+        assert server.complaints == []
+
+
 def test_a_run_of_a_sweep_that_is_over_does_not_begin(
     side: Side, wandb_server: WandbServer
 ) -> None:
@@ -189,6 +219,35 @@ def test_nothing_overwrites_the_last_word(side: Side, wandb_server: WandbServer)
     side.beat()
     side.port.close()
     assert [word for _, word in wandb_server.agents[0].statuses] == ["POLLING", "KILLED"]
+
+
+def test_a_status_that_was_on_its_way_is_not_the_last_word(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """What a server heard late is put right before the agent is gone."""
+    wandb_server.slow(20, field="updateLaunchAgent", times=1)
+    late = threading.Thread(target=side.beat)
+    late.start()
+    wandb_server.wait_for(lambda s: s.waiting == 1)
+    side.port.goodbye(side.caller)
+    wandb_server.let_go()
+    late.join()
+    assert [word for _, word in wandb_server.agents[0].statuses] == ["KILLED", "POLLING"]
+    side.port.close()
+    assert wandb_server.agents[0].status == "KILLED"
+
+
+def test_the_last_word_waits_for_the_end_of_a_short_silence(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A server that limits rates hears it all the same, and not before its time."""
+    wandb_server.rate_limit(0.4, times=1)
+    with pytest.raises(ServerError):
+        side.beat()
+    limited = wandb_server.requests[-1].ended
+    side.port.close()
+    assert wandb_server.agents[0].status == "KILLED"
+    assert wandb_server.requests[-1].at - limited >= 0.4
 
 
 def test_a_record_that_was_removed_is_made_anew(side: Side, wandb_server: WandbServer) -> None:
