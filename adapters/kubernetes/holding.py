@@ -56,7 +56,7 @@ class Holds:
             return last
         waiting = self._ask(self._places.spot(handle), hold, now - began)
         if not waiting.words:
-            self._release(handle)
+            self._release(handle, hold)
         with self._lock:
             self._last[handle.uid] = (now, waiting)
         return waiting
@@ -84,11 +84,11 @@ class Holds:
                 return Waiting(f"{one}: {words}", over=late)
         return Waiting("")
 
-    def _release(self, handle: Handle) -> None:
+    def _release(self, handle: Handle, hold: Hold) -> None:
         spot = self._places.spot(handle)
         path = spot.place.kind.path(spot.place.namespace, handle.name)
         meta = {"uid": spot.uid, "annotations": {HELD: None}}
-        body = {"metadata": meta, "spec": {"suspend": False}}
+        body = {"metadata": meta, "spec": hold.released}
         try:
             self._places.cluster(spot.place.address).call("PATCH", path, body)
         except KubernetesError as e:

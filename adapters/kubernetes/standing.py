@@ -18,7 +18,7 @@ from launchyard.domain.naming import ATTEMPT, ITEM
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KindRow, Phase
 from launchyard.domain.targets.kubernetes_pods import PodSummary, Step, summarise_pod
-from launchyard.domain.targets.kubernetes_ready import Hold, hold_of
+from launchyard.domain.targets.kubernetes_ready import Hold
 from launchyard.domain.targets.kubernetes_status import GONE, Observed, Sight, judge
 from launchyard.ports.runner import Handle, Observation
 
@@ -122,9 +122,8 @@ class Standing:
         if entry.found.deleting and self._notes.read(handle) is not None:
             runs = any(pod.phase == "Running" for pod in sight.pods)
             return Look(Observation(state=S.RUNNING if runs else S.PENDING, detail=_LEAVING))
-        hold = hold_of(entry.held) if entry.held else None
-        if hold is not None and entry.found.phase is Phase.SUSPENDED:
-            return self._held(handle, entry, hold)
+        if entry.held is not None and entry.found.phase not in OVER:
+            return self._held(handle, entry, entry.held)
         seen = judge(sight, time.time_ns() // 1_000_000, entry.grace)
         if seen.state is S.PENDING and not seen.detail and not seen.suspended:
             view.hear_events()

@@ -21,7 +21,7 @@ from launchyard.domain.targets.kubernetes_objects import (
     summarise_object,
 )
 from launchyard.domain.targets.kubernetes_pods import PodSummary, summarise_pod
-from launchyard.domain.targets.kubernetes_ready import HELD
+from launchyard.domain.targets.kubernetes_ready import HELD, Hold, hold_of, is_suspended
 from launchyard.domain.targets.kubernetes_status import Grace, Sight
 
 GRACE: Final = "launchyard.dev/grace"
@@ -36,14 +36,14 @@ Key = tuple[str, str]
 class Entry:
     """One job: its summary, our labels, how patient it is, and whether it has one pod at most.
 
-    `held` is what it waits for beside it, as its annotation says.
+    `held` is what it waits for beside it, as its annotation says, while it is suspended.
     """
 
     found: ObjectSummary
     labels: Mapping[str, str] = field(default_factory=dict)
     grace: Grace = field(default_factory=Grace)
     single: bool = True
-    held: str = ""
+    held: Hold | None = None
 
 
 def entry_of(obj: Mapping[str, Any], rows: tuple[KindRow, ...]) -> Entry:
@@ -65,8 +65,13 @@ def entry_of(obj: Mapping[str, Any], rows: tuple[KindRow, ...]) -> Entry:
             schedule_s=_seconds(schedule_s, usual.schedule_s),
         ),
         single=plain and one and spec.get("backoffLimit") == 0,
-        held=str(notes.get(HELD, "")),
+        held=_held(obj, str(notes.get(HELD, ""))),
     )
+
+
+def _held(obj: Mapping[str, Any], annotation: str) -> Hold | None:
+    hold = hold_of(annotation) if annotation else None
+    return hold if hold is not None and is_suspended(obj, hold.suspend) else None
 
 
 class View:

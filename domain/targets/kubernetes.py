@@ -71,6 +71,7 @@ from launchyard.domain.targets.kubernetes_plan import (
 )
 from launchyard.domain.targets.kubernetes_pods import MAIN
 from launchyard.domain.targets.kubernetes_policy import violations
+from launchyard.domain.targets.kubernetes_ready import suspended_by
 from launchyard.domain.targets.kubernetes_request import literal
 from launchyard.domain.targets.kubernetes_services import check_services, planned_services
 from launchyard.domain.targets.kubernetes_status import Grace
@@ -128,6 +129,7 @@ def _plan(
         code_claim=settings.text("code_claim") if needs_code(spec) and not context.builds else "",
         keep_s=_keep(document),
         services_wait_s=(300.0 if wait_s is None else wait_s) if waits else None,
+        suspend=suspended_by(document, row),
         grace=_grace(settings, defaults.grace),
         run_s=_shortest(settings.seconds("timeout"), spec.timeout_s, defaults.run_s),
         grace_s=_first(settings.seconds("cancel_grace"), defaults.grace_s),

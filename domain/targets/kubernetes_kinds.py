@@ -35,7 +35,9 @@ class KindRow:
     """How one kind tells its state; words and condition types are compared without case.
 
     `group` is the API group without version, `kind` may be `*`. `main` is the name that the kind's
-    controller gives to, or wants of, the container of the job.
+    controller gives to, or wants of, the container of the job. `suspend` is the field below `spec`
+    that holds an object back while it is true, where it has one; it works only while each field
+    of `suspend_needs` is set.
     """
 
     group: str
@@ -45,6 +47,8 @@ class KindRow:
     conditions: Mapping[str, Phase] = field(default_factory=dict)
     message: str = "message"
     main: str = ""
+    suspend: str = ""
+    suspend_needs: tuple[str, ...] = ()
 
 
 _P, _H, _R, _S, _F = Phase
@@ -64,6 +68,9 @@ _CONDITIONS: Final = {
 }
 GENERIC: Final = KindRow(group="*", kind="*", conditions=_CONDITIONS)
 """What is assumed of a kind that has no row: conditions by their usual names."""
+
+JOB_ROW: Final = KindRow(group="batch", kind="Job", suspend="suspend")
+"""What is said of Jobs here; what their status means, `kubernetes_objects` knows."""
 
 _JOBSET: Final = {
     "completed": _S,
@@ -97,6 +104,20 @@ _RAY: Final = {
     "waiting": _P,
     "pending": _P,
 }
+_TRAINING: Final = (
+    ("PyTorchJob", "pytorch"),
+    ("TFJob", "tensorflow"),
+    ("XGBoostJob", "xgboost"),
+    ("PaddleJob", "paddle"),
+    ("JAXJob", "jax"),
+    ("MPIJob", ""),
+)
+
+
+def _kubeflow(kind: str, main: str) -> KindRow:
+    group, suspend = "kubeflow.org", "runPolicy.suspend"
+    return KindRow(group=group, kind=kind, conditions=_CONDITIONS, main=main, suspend=suspend)
+
 
 KINDS: Final = (
     KindRow(
@@ -105,6 +126,7 @@ KINDS: Final = (
         fields=("terminalState",),
         words={"completed": _S, "failed": _F},
         conditions=_JOBSET,
+        suspend="suspend",
     ),
     KindRow(
         group="batch.volcano.sh",
@@ -113,21 +135,22 @@ KINDS: Final = (
         words=_VOLCANO,
         message="state.message",
     ),
-    KindRow(group="kubeflow.org", kind="PyTorchJob", conditions=_CONDITIONS, main="pytorch"),
-    KindRow(group="kubeflow.org", kind="TFJob", conditions=_CONDITIONS, main="tensorflow"),
-    KindRow(group="kubeflow.org", kind="XGBoostJob", conditions=_CONDITIONS, main="xgboost"),
-    KindRow(group="kubeflow.org", kind="PaddleJob", conditions=_CONDITIONS, main="paddle"),
+    *(_kubeflow(kind, main) for kind, main in _TRAINING),
     KindRow(group="kubeflow.org", kind="*", conditions=_CONDITIONS),
     KindRow(
         group="trainer.kubeflow.org",
         kind="TrainJob",
         conditions={"suspended": _H, "complete": _S, "failed": _F},
+        suspend="suspend",
     ),
     KindRow(
         group="ray.io",
         kind="RayJob",
         fields=("jobDeploymentStatus", "jobStatus"),
         words=_RAY,
+        suspend="suspend",
+        # Its controller refuses any other that is suspended.
+        suspend_needs=("rayClusterSpec", "shutdownAfterJobFinishes"),
     ),
 )
 
@@ -141,8 +164,8 @@ def row_for(group: str, kind: str, rows: Sequence[KindRow] = KINDS) -> KindRow:
 def read_kinds(document: Json, path: Path) -> tuple[tuple[KindRow, ...], tuple[Problem, ...]]:
     """Return all rows, those of *document* first, and what is wrong with it.
 
-    It maps `Kind.group` to `field` (or `fields`), `values`, `conditions`, `message` and
-    `container`.
+    It maps `Kind.group` to `field` (or `fields`), `values`, `conditions`, `message`, `container`
+    and `suspend`.
     """
     problems: list[Problem] = []
     rows = []
@@ -155,7 +178,7 @@ def read_kinds(document: Json, path: Path) -> tuple[tuple[KindRow, ...], tuple[P
     return (*rows, *KINDS), tuple(problems)
 
 
-_KEYS: Final = ("field", "fields", "values", "conditions", "message", "container")
+_KEYS: Final = ("field", "fields", "values", "conditions", "message", "container", "suspend")
 
 
 def _row(name: str, told: Json, path: Path, problems: list[Problem]) -> KindRow | None:
@@ -183,7 +206,17 @@ def _row(name: str, told: Json, path: Path, problems: list[Problem]) -> KindRow 
         conditions=_phases(told.get("conditions"), (*path, "conditions"), problems),
         message=str(told.get("message") or "message"),
         main=str(told.get("container") or ""),
+        suspend=_suspend(told.get("suspend"), (*path, "suspend"), problems),
     )
+
+
+def _suspend(told: Json, path: Path, problems: list[Problem]) -> str:
+    field_path = told.removeprefix("spec.") if isinstance(told, str) else ""
+    if told is not None and not all(field_path.split(".")):
+        message = "must be the path of a field below `spec`, as `runPolicy.suspend`"
+        problems.append(Problem(path=path, message=message))
+        return ""
+    return field_path
 
 
 def _words(told: Json, path: Path, problems: list[Problem]) -> tuple[str, ...]:

@@ -12,11 +12,19 @@ from typing import Final
 
 from launchyard.domain.documents import Json
 from launchyard.domain.naming import ATTEMPT, ITEM
-from launchyard.domain.targets.kubernetes_kinds import KINDS, RANK, KindRow, Phase, row_for
+from launchyard.domain.targets.kubernetes_kinds import (
+    JOB_ROW,
+    KINDS,
+    RANK,
+    KindRow,
+    Phase,
+    row_for,
+)
 from launchyard.domain.targets.kubernetes_pods import at_ms
 from launchyard.domain.targets.kubernetes_pods import part as _part
 from launchyard.domain.targets.kubernetes_pods import parts as _parts
 from launchyard.domain.targets.kubernetes_pods import text as _text
+from launchyard.domain.targets.kubernetes_ready import is_suspended
 
 _BATCH: Final = "batch"
 _JOB_ENDS: Final = {"Complete": Phase.SUCCEEDED, "Failed": Phase.FAILED}
@@ -62,9 +70,10 @@ def summarise_object(found: Mapping[str, Json], rows: Sequence[KindRow] = KINDS)
     group, _, _ = _text(found, "apiVersion").rpartition("/")
     kind = _text(found, "kind")
     is_job = group == _BATCH and kind == "Job"
-    phase, condition = _job(status) if is_job else _custom(status, row_for(group, kind, rows))
-    suspends = _part(found, "spec").get("suspend") is True
-    if is_job and suspends and phase is None:
+    row = JOB_ROW if is_job else row_for(group, kind, rows)
+    phase, condition = _job(status) if is_job else _custom(status, row)
+    if phase in {None, Phase.PENDING} and row.suspend and is_suspended(found, row.suspend):
+        # Its controller has not got round to say so yet.
         phase = Phase.SUSPENDED
     return ObjectSummary(
         name=_text(meta, "name"),

@@ -63,7 +63,8 @@ class KubernetesPlan:
     `keep_s` is how long people want the object kept after its end, None without a word.
     `main` and `usual` find its main containers.
     `services_wait_s` is None where nobody waits for services; `service_names` are what the launch
-    calls them.
+    calls them. `suspend` is the field below `spec` that holds the object back until they are
+    ready; without one it cannot wait.
     `code_claim` is the volume claim on which the agent has to put the source code, if any, and
     `code_folder` is the folder where it does, on the agent's machine.
     """
@@ -79,6 +80,7 @@ class KubernetesPlan:
     code_folder: str = ""
     keep_s: float | None = None
     services_wait_s: float | None = 300.0
+    suspend: str = ""
     grace: Grace = field(default_factory=Grace)
     run_s: float | None = None
     grace_s: float = 30.0

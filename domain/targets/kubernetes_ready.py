@@ -1,7 +1,8 @@
 """Whether what runs beside a job is ready for it; until then the job is held back.
 
-A held Job is a suspended one with an annotation of ours, which names what it waits for: so any
-agent that takes it up goes on waiting, and lets it go.
+A held job is a suspended one with an annotation of ours, which names what it waits for: so any
+agent that takes it up goes on waiting, and lets it go. Custom objects are suspended by the field
+that the row of their kind names; one without such a field cannot be held back.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from launchyard.domain.documents import Json
+from launchyard.domain.targets.kubernetes_kinds import JOB_ROW, KindRow
 from launchyard.domain.targets.kubernetes_manifest import Node, is_job, node
 from launchyard.domain.targets.kubernetes_pods import part, parts, text
 
 HELD: Final = "launchyard.dev/held"
-"""The annotation of a Job that waits for what runs beside it."""
+"""The annotation of a job that waits for what runs beside it."""
 
 _COUNTED: Final = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 
@@ -36,16 +38,29 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a job waits for, and how long at most; None is for ever."""
+    """What a job waits for, and how long at most; None is for ever.
+
+    `suspend` is the field below `spec` that holds it back.
+    """
 
     beside: tuple[Beside, ...]
     wait_s: float | None = None
+    suspend: str = JOB_ROW.suspend
 
     @property
     def text(self) -> str:
         """The hold as an annotation."""
         listed = [[one.api, one.kind, one.name] for one in self.beside]
-        return json.dumps({"for": listed, "s": self.wait_s})
+        told = {"for": listed, "s": self.wait_s}
+        return json.dumps(told if self.suspend == JOB_ROW.suspend else {**told, "by": self.suspend})
+
+    @property
+    def released(self) -> dict[str, Json]:
+        """The `spec` of a merge patch that lets the job go."""
+        value: Json = False
+        for key in reversed(self.suspend.split(".")):
+            value = {key: value}
+        return value if isinstance(value, dict) else {}
 
 
 def hold_of(annotation: str) -> Hold | None:
@@ -54,26 +69,55 @@ def hold_of(annotation: str) -> Hold | None:
         told = json.loads(annotation)
         beside = tuple(Beside(*map(str, one)) for one in told["for"])
         wait_s = told["s"]
-        return Hold(beside, None if wait_s is None else float(wait_s))
+        by = str(told.get("by") or JOB_ROW.suspend)
+        return Hold(beside, None if wait_s is None else float(wait_s), by)
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def hold(document: Node, services: Sequence[Mapping[str, Json]], wait_s: float | None) -> None:
-    """Have the Job *document* wait for *services*; 0 seconds are for ever, None not at all.
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Whether and how a job can wait: 0 seconds are for ever, None not at all.
 
-    A Job that its owner suspends, and one that is not plain, is left alone: who holds it back, or
-    begins it, is its own controller.
+    Without a field that suspends it, it cannot.
     """
-    job = node(document, "spec")
-    if wait_s is None or not services or not is_job(document) or job.get("suspend") is True:
+
+    wait_s: float | None
+    suspend: str = JOB_ROW.suspend
+
+
+def suspended_by(document: Mapping[str, Json], row: KindRow) -> str:
+    """Return the field below `spec` by which *document* can be held back, nothing without one."""
+    if is_job(document):
+        return JOB_ROW.suspend
+    spec = part(document, "spec")
+    return row.suspend if all(spec.get(name) for name in row.suspend_needs) else ""
+
+
+def is_suspended(found: Mapping[str, Json], suspend: str) -> bool:
+    """Tell whether the field *suspend* below the `spec` of *found* is true."""
+    *folders, last = suspend.split(".")
+    spec = part(found, "spec")
+    for folder in folders:
+        spec = part(spec, folder)
+    return spec.get(last) is True
+
+
+def hold(document: Node, services: Sequence[Mapping[str, Json]], wish: Wait) -> None:
+    """Have the job *document* wait for *services*.
+
+    One that its owner suspends is left alone: whoever holds it back lets it go.
+    """
+    by = wish.suspend
+    if wish.wait_s is None or not services or not by or is_suspended(document, by):
         return
     beside = tuple(
         Beside(text(one, "apiVersion"), text(one, "kind"), text(part(one, "metadata"), "name"))
         for one in services
     )
-    job["suspend"] = True
-    node(document, "metadata", "annotations")[HELD] = Hold(beside, wait_s or None).text
+    *folders, last = by.split(".")
+    node(document, "spec", *folders)[last] = True
+    node(document, "metadata", "annotations")[HELD] = Hold(beside, wish.wait_s or None, by).text
 
 
 def unready(found: Mapping[str, Json], slices: Sequence[Mapping[str, Json]] = ()) -> str:

@@ -23,7 +23,7 @@ from launchyard.domain.targets.kubernetes_manifest import (
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, KubernetesRequest, Submit
 from launchyard.domain.targets.kubernetes_pods import part, text
 from launchyard.domain.targets.kubernetes_pulls import put_pulls
-from launchyard.domain.targets.kubernetes_ready import hold
+from launchyard.domain.targets.kubernetes_ready import Wait, hold
 from launchyard.domain.targets.kubernetes_services import (
     name_variable,
     own_name,
@@ -63,7 +63,7 @@ def create_request(plan: KubernetesPlan, submit: Submit) -> KubernetesRequest:
                 put_env(fetching, {k: v for k, v in variables.items() if _is_fetching(k)})
     put_pulls(document, submit.pulls)
     secret = _secret(submit, plan.cluster.namespace) if submit.secrets else None
-    hold(document, services, plan.services_wait_s)
+    hold(document, services, Wait(plan.services_wait_s, plan.suspend))
     return KubernetesRequest(document=document, secret=secret, services=services)
 
 

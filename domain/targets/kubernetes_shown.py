@@ -16,6 +16,9 @@ MASK: Final = "***"
 CONDITION: Final = "launchyard.dev/only-if"
 """The annotation on what is created in some cases alone."""
 
+UNHELD: Final = "launchyard.dev/not-waited-for"
+"""The annotation on what runs beside an object that begins without it."""
+
 
 def shown_request(plan: KubernetesPlan, secrets: Iterable[str] = ()) -> dict[str, Json]:
     """Return a `List` of what is created, in its order: all values of secrets are hidden.
@@ -29,6 +32,9 @@ def shown_request(plan: KubernetesPlan, secrets: Iterable[str] = ()) -> dict[str
     secret = [] if request.secret is None else [_masked(request.secret)]
     pulls = [_pull(registry, plan.cluster.namespace) for registry in registries_of(plan)]
     document, services = copied(request.document), [copied(one) for one in request.services]
+    if plan.services_wait_s is not None and not plan.suspend:
+        for one in services:
+            node(one, "metadata", "annotations")[UNHELD] = _unheld(document)
     return {
         "apiVersion": "v1",
         "kind": "List",
@@ -43,6 +49,11 @@ def _pull(registry: str, namespace: str) -> Node:
         f"the agent has a login of {registry}; the pods' imagePullSecrets then name it"
     )
     return secret
+
+
+def _unheld(document: Mapping[str, Json]) -> str:
+    why = f"nothing is known that suspends a {document.get('kind')} as it is written here"
+    return f"the job begins at once: {why}; see `suspend` in docs/targets/kubernetes.md"
 
 
 def _masked(secret: Mapping[str, Json]) -> Node:

@@ -20,6 +20,7 @@ from launchyard.ports.runner import Handle, Launch, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, log_of, told
 from tests.programs import until
 from tests.rig.kubernetes.kinds import DEPLOYMENTS, JOBS, PODS
+from tests.rig.kubernetes.objects import Resource
 from tests.rig.kubernetes.standin import IMAGE, Kubernetes, any_cluster, standin
 
 S = AttemptState
@@ -42,6 +43,8 @@ DEPLOYMENT: dict[str, Any] = {
         "template": {"metadata": {"labels": {"app": "model"}}, "spec": POD["spec"]},
     },
 }
+TORCHES = Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob")
+VOLCANOES = Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,12 @@ def runner(cluster: Kubernetes, tmp_path: Path) -> Iterator[KubernetesRunner]:
 def beside(manifest: dict[str, Any], script: str = "exit 0", **more: Any) -> Launch:
     """Return the launch of a script with one service."""
     return launch(script, services=(Service(name="The DB", config=manifest),), **more)
+
+
+def custom(kind: Resource) -> dict[str, Any]:
+    """Return the configuration of a queue whose jobs are objects of *kind*."""
+    part = {"template": {"spec": {"containers": [{"name": "main"}]}}}
+    return {"apiVersion": kind.api, "kind": kind.kind, "spec": {"parts": {"Master": part}}}
 
 
 def left(cluster: Kubernetes, *handles: Handle) -> list[str]:
@@ -188,3 +197,44 @@ def test_what_runs_beside_a_job_is_no_job_of_ours(
     runner.cancel(handle, 0.0, Reason.CANCELLED)
     end_of(runner, handle)
     runner.remove(handle)
+
+
+def test_a_custom_object_waits_by_the_field_of_its_kind(
+    cluster: Kubernetes, runner: KubernetesRunner, tmp_path: Path
+) -> None:
+    """Its controller hears nothing of the wait but `suspend`; any agent lets it go."""
+    store = cluster.standin.cluster
+    store.add_kind(TORCHES)
+    with closing(runner_on(cluster, tmp_path)) as before:
+        handle = before.submit(beside(DEPLOYMENT, config=custom(TORCHES)))
+    assert store.all(TORCHES)[0]["spec"]["runPolicy"] == {"suspend": True}
+    watch = runner.watch()
+    watch.add(handle)
+    seen = told(watch, lambda seen: "0 of 2 are ready" in seen.detail)
+    assert (seen.state, seen.suspended) == (S.PENDING, False)
+    make_ready(cluster, 2)
+    told(watch, lambda seen: not seen.detail)
+    assert store.all(TORCHES)[0]["spec"]["runPolicy"] == {"suspend": False}
+    assert "launchyard.dev/held" not in store.all(TORCHES)[0]["metadata"]["annotations"]
+    done = {"type": "Succeeded", "status": "True"}
+    store.set_status(TORCHES, cluster.namespace, handle.name, conditions=[done])
+    assert told(watch, lambda seen: seen.reason is not None).state is S.SUCCEEDED
+    watch.close()
+    runner.remove(handle)
+    until(lambda: not left(cluster, handle), "the removal of everything")
+
+
+def test_an_object_that_cannot_be_held_begins_at_once(
+    cluster: Kubernetes, runner: KubernetesRunner
+) -> None:
+    """Its services are there beside it, nobody waits, and they go with it."""
+    store = cluster.standin.cluster
+    store.add_kind(VOLCANOES)
+    handle = runner.submit(beside(DEPLOYMENT, config=custom(VOLCANOES)))
+    [found] = store.all(VOLCANOES)
+    assert found["spec"].keys() == {"parts"}
+    assert [one["metadata"]["name"] for one in store.all(DEPLOYMENTS)] == ["model"]
+    store.set_status(VOLCANOES, cluster.namespace, handle.name, state={"phase": "Completed"})
+    assert end_of(runner, handle).state is S.SUCCEEDED
+    runner.remove(handle)
+    until(lambda: not left(cluster, handle), "the removal of everything")

@@ -15,7 +15,9 @@ from launchyard.domain.targets.kubernetes_pulls import (
     pull_secret_name,
     registries_of,
 )
+from launchyard.domain.targets.kubernetes_ready import HELD
 from launchyard.domain.targets.kubernetes_request import create_request, owned_by, with_image
+from launchyard.domain.targets.kubernetes_shown import UNHELD, shown_request
 from tests.domain.targets.kubernetes_kit import (
     CODE,
     MASTER,
@@ -155,3 +157,18 @@ def test_a_built_image_fills_the_gap() -> None:
     filled = with_image(empty, "r.example/x:1")
     assert at(filled.document, "spec", "containers", 0, "image") == "r.example/x:1"
     assert registries_of(filled) == ("r.example",)
+
+
+def test_a_plan_tells_which_services_nobody_waits_for() -> None:
+    """A PyTorchJob is shown suspended; an object that nothing suspends has a note on each."""
+    spec = replace(SPEC, additional_services=(Service(name="s", config=NAMED),))
+    volcano: dict[str, Json] = {**TORCH, "apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
+    for config, held in ((TORCH, True), (volcano, False)):
+        shown = at(shown_request(planned(config, spec)), "items")
+        document, service = shown[-2], shown[-1]
+        told = at(document, "metadata").get("annotations", {}), at(service, "metadata")
+        assert (HELD in told[0], UNHELD in told[1].get("annotations", {})) == (held, not held)
+        assert at(document, "spec").get("runPolicy") == ({"suspend": True} if held else None)
+    unwanted: dict[str, Json] = {**volcano, "wait_for_ready": False}
+    service = at(shown_request(planned(unwanted, spec)), "items")[-1]
+    assert "annotations" not in at(service, "metadata")

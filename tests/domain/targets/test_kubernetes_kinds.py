@@ -104,6 +104,8 @@ def test_people_add_rows_which_go_first() -> None:
         ({"T.x": {"values": {"Ok": "succeded"}}}, "kinds.T.x.values.Ok", "`succeeded`"),
         ({"T.x": {"values": "Ok"}}, "kinds.T.x.values", "must map"),
         ({"T.x": {"fields": [1]}}, "kinds.T.x.fields", "path"),
+        ({"T.x": {"suspend": True}}, "kinds.T.x.suspend", "below `spec`"),
+        ({"T.x": {"suspend": "a..b"}}, "kinds.T.x.suspend", "below `spec`"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_place(document: Json, path: str, words: str) -> None:
