@@ -95,7 +95,10 @@ def manifest_of(artifact: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A version of a collection; `version` is None until it is committed."""
+    """A version of a collection; `version` is None until it is committed.
+
+    `item` and `run` tell whose token made it, of which run; a key's version has neither.
+    """
 
     id: str
     entity: str
@@ -109,6 +112,8 @@ class Artifact:
     about: Mapping[str, Json] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     created_ms: int = 0
+    item: str = ""
+    run: str = ""
 
     @property
     def full_name(self) -> str:
@@ -193,7 +198,11 @@ class Artifacts(Protocol):
     """Versions of artifacts, and files."""
 
     def add_artifact(self, new: Artifact) -> Artifact:
-        """Make a version, or return the committed one of its collection with the same digest."""
+        """Make a version, or return the committed one of its collection with the same digest.
+
+        What a job made is the same for its own item alone. CONFLICT for a job's version in a
+        collection that has versions of another type.
+        """
         ...
 
     def artifact(self, artifact: str) -> Artifact | None:
@@ -209,7 +218,10 @@ class Artifacts(Protocol):
         ...
 
     def commit_artifact(self, artifact: str) -> Artifact:
-        """Give a version its number; its aliases leave the versions that had them."""
+        """Give a version its number; its aliases leave the versions that had them.
+
+        What a job made takes none from what others made, neither here nor later.
+        """
         ...
 
     def change_artifact(

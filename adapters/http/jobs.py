@@ -7,6 +7,7 @@ hears at once of a job that is not there. Agents of either kind see an ordinary 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from typing import Final
 
@@ -28,11 +29,13 @@ _HINT: Final = "`wandb job list` shows those of a project"
 
 
 def version_of(store: Store, name: ArtifactName) -> Artifact | None:
-    """Return the version that a name means now, by number or alias."""
-    for one in reversed(store.artifacts(name.entity, name.project, name.collection)):
-        if one.state == COMMITTED and name.alias in {f"v{one.version}", *one.aliases}:
-            return one
-    return None
+    """Return the version that a name means now: by number, by alias, or as the newest of a run."""
+    found = store.artifacts(name.entity, name.project, name.collection)
+    whole = [one for one in reversed(found) if one.state == COMMITTED]
+    numbered = (one for one in whole if name.alias == f"v{one.version}")
+    named = (one for one in whole if name.alias in one.aliases)
+    made = (one for one in whole if name.alias == one.run)
+    return next(itertools.chain(numbered, named, made), None)
 
 
 async def with_its_job(house: House, spec: Json, who: Principal) -> Json:

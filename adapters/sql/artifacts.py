@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -37,6 +38,10 @@ _FILE = _FILES.where(run_files.c.path == bindparam("path"))
 _DROP_FILE = delete(run_files).where(
     run_files.c.owner == bindparam("b_owner"), run_files.c.path == bindparam("b_path")
 )
+_NUMBER = re.compile(r"v\d+\Z")
+_MAKER = "made by"
+"""Where `about` says of which item and run a version is; no client can write it."""
+
 _ADD = artifacts.insert()
 _ADD_FILE = run_files.insert()
 
@@ -48,7 +53,11 @@ class SqlArtifacts(Part):
         with self._db.write():
             entity_n = self._entity_n(new.entity)
             for row in self._versions(entity_n, new.project, new.collection):
+                if new.item and row["kind"] != new.kind:
+                    detail = f"{new.collection!r} has artifacts of type {row['kind']!r} alone"
+                    raise StoreError(detail, Trouble.CONFLICT)
                 same = row["digest"] == new.digest and row["kind"] == new.kind
+                same = same and _item(row) == new.item
                 if same and (row["state"] == COMMITTED or row["client_id"] == new.client_id != ""):
                     return self._aliased(row, new.aliases)
             self._db.run(
@@ -61,7 +70,7 @@ class SqlArtifacts(Part):
                 state=new.state,
                 digest=new.digest,
                 client_id=new.client_id,
-                about=json.dumps(dict(new.about)),
+                about=json.dumps({**new.about, _MAKER: [new.item, new.run]}),
                 aliases=json.dumps(list(new.aliases)),
                 created_ms=self._clock.now_ms(),
             )
@@ -104,11 +113,21 @@ class SqlArtifacts(Part):
             return self._artifact(artifact)
 
     def _give(self, row: Row, aliases: tuple[str, ...]) -> None:
-        """Let a version have *aliases*, and no other version of its collection."""
-        for other in self._versions(row["entity_n"], row["project"], row["collection"]):
+        """Let a version have *aliases*, and no other version of its collection.
+
+        One that a job made goes without those that versions of others have, or are to have: a
+        number means its version.
+        """
+        found = self._versions(row["entity_n"], row["project"], row["collection"])
+        others = [one for one in found if one["n"] != row["n"] and one["state"] == COMMITTED]
+        if item := _item(row):
+            theirs = [one for one in others if _item(one) != item]
+            taken = {alias for one in theirs for alias in json.loads(one["aliases"])}
+            aliases = tuple(one for one in aliases if one not in taken and not _NUMBER.match(one))
+        for other in others:
             had = json.loads(other["aliases"])
             left = [one for one in had if one not in aliases]
-            if other["n"] != row["n"] and left != had and other["state"] == COMMITTED:
+            if left != had:
                 self._db.run(_SET, b_n=other["n"], aliases=json.dumps(left))
         self._db.run(_SET, b_n=row["n"], aliases=json.dumps(list(aliases)))
 
@@ -161,8 +180,14 @@ class SqlArtifacts(Part):
         return artifact_of(self._row(artifact))
 
 
+def _item(row: Row) -> str:
+    return artifact_of(row).item
+
+
 def artifact_of(row: Row) -> Artifact:
     """Return a version from its row, which has its entity's name."""
+    about = json.loads(row["about"])
+    item, run = about.pop(_MAKER, ("", ""))
     return Artifact(
         id=row["id"],
         entity=row["entity"],
@@ -173,9 +198,11 @@ def artifact_of(row: Row) -> Artifact:
         state=row["state"],
         version=row["version"],
         client_id=row["client_id"],
-        about=json.loads(row["about"]),
+        about=about,
         aliases=tuple(json.loads(row["aliases"])),
         created_ms=row["created_ms"],
+        item=item,
+        run=run,
     )
 
 

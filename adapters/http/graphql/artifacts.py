@@ -14,15 +14,15 @@ from launchyard.adapters.http.graphql.artifact_shapes import (
 )
 from launchyard.adapters.http.graphql.ask import Ask, Fields, Given, document
 from launchyard.adapters.http.graphql.kept import Kept
+from launchyard.adapters.http.graphql.own import refused
+from launchyard.adapters.http.graphql.reach import Reach, missing
 from launchyard.adapters.http.graphql.runs import connection
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.jobs import version_of
 from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
-from launchyard.domain.rights import Action
 from launchyard.domain.wandb_artifact import ArtifactName
-from launchyard.ports.records import StoreError, Trouble
-from launchyard.ports.tracking import COMMITTED, Artifact, files_of, manifest_of
+from launchyard.ports.tracking import COMMITTED, Artifact, RunKey, files_of, manifest_of
 
 _MANIFEST: Final = "ArtifactManifest"
 _LONGEST: Final = 128
@@ -34,6 +34,7 @@ class ArtifactTopic:
     def __init__(self, house: House, kept: Kept) -> None:
         self._house, self._kept = house, kept
         self._store = house.store
+        self._reach = Reach(house.store)
 
     def fields(self) -> Fields:
         """Return this topic's part of the table."""
@@ -63,6 +64,8 @@ class ArtifactTopic:
                 "createArtifactFiles": self.create_files,
                 "commitArtifact": self.commit,
                 "updateArtifact": self.update,
+                "addAliases": self.add_aliases,
+                "deleteAliases": self.delete_aliases,
                 "useArtifact": self.use,
             },
         }
@@ -70,40 +73,36 @@ class ArtifactTopic:
     # --- found by name or id
 
     def by_id(self, _parent: Any, ask: Ask, given: Given) -> Any:
-        found = self._store.artifact(_number(given["id"]))
-        if found is None or not ask.may(Action.READ, found.entity):
-            return None
-        return shown(found)
-
-    def by_client(self, _parent: Any, ask: Ask, given: Given) -> Any:
-        found = self._store.artifact_of_client(given["clientID"])
-        if found is None or not ask.may(Action.READ, found.entity):
-            return None
-        return {"serverID": ids.make(KIND, found.id)}
-
-    def by_name(self, parent: Any, _ask: Ask, given: Given) -> Any:
-        found = self._named(parent, given["name"])
+        found = self._reach.readable(ask, self._store.artifact(_number(given["id"])))
         return shown(found) if found else None
 
-    def membership(self, parent: Any, _ask: Ask, given: Given) -> Any:
-        found = self._named(parent, given["name"])
+    def by_client(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._reach.readable(ask, self._store.artifact_of_client(given["clientID"]))
+        return {"serverID": ids.make(KIND, found.id)} if found else None
+
+    def by_name(self, parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._named(ask, parent, given["name"])
+        return shown(found) if found else None
+
+    def membership(self, parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._named(ask, parent, given["name"])
         return membership(found) if found else None
 
-    def _named(self, project: Any, name: str) -> Artifact | None:
-        collection, _, alias = name.rpartition("/")[2].partition(":")
-        return self._version(project["entityName"], project["name"], collection, alias)
-
-    def _version(self, entity: str, project: str, collection: str, alias: str) -> Artifact | None:
+    def _named(self, ask: Ask, project: Any, name: str) -> Artifact | None:
         """Return the version of that number or alias, by default the latest."""
+        collection, _, alias = name.rpartition("/")[2].partition(":")
+        entity, project = project["entityName"], project["name"]
         where = ArtifactName(entity=entity, project=project, collection=collection)
-        return version_of(self._store, where.at(alias or "latest"))
+        return self._reach.readable(ask, version_of(self._store, where.at(alias or "latest")))
 
     # --- collections
 
-    def collection(self, parent: Any, _ask: Ask, given: Given) -> Any:
+    def collection(self, parent: Any, ask: Ask, given: Given) -> Any:
         project = parent.get("project", parent)
         found = self._store.artifacts(project["entityName"], project["name"], given["name"])
-        return sequence(found[-1]) if found else None
+        seen = (one for one in reversed(found) if self._reach.readable(ask, one))
+        newest = next(seen, None)
+        return sequence(newest) if newest else None
 
     async def collections(self, parent: Any, _ask: Ask, _given: Given) -> Any:
         project, kind = parent["project"], parent["name"]
@@ -113,14 +112,12 @@ class ArtifactTopic:
         last = {one.collection: one for one in found if one.kind == kind}
         return connection([sequence(one) for _, one in sorted(last.items())])
 
-    def latest(self, parent: Any, _ask: Ask, _given: Given) -> Any:
-        found = self._named(parent["project"], parent["name"])
+    def latest(self, parent: Any, ask: Ask, _given: Given) -> Any:
+        found = self._named(ask, parent["project"], parent["name"])
         return shown(found) if found else None
 
-    def membership_of(self, parent: Any, _ask: Ask, given: Given) -> Any:
-        project = parent["project"]
-        where = (project["entityName"], project["name"], parent["name"])
-        found = self._version(*where, given["aliasName"])
+    def membership_of(self, parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._named(ask, parent["project"], f"{parent['name']}:{given['aliasName']}")
         return membership(found) if found else None
 
     def versions(self, parent: Any, _ask: Ask, _given: Given) -> Any:
@@ -147,7 +144,8 @@ class ArtifactTopic:
 
     def create(self, _parent: Any, ask: Ask, given: Given) -> Any:
         entity, project = given["entityName"], given["projectName"]
-        ask.require_run(entity)
+        key = RunKey(entity=entity, project=project, name=given.get("runName") or "")
+        item, run = self._reach.maker(ask, key)
         names = [*(given.get("artifactCollectionNames") or ()), given.get("artifactCollectionName")]
         collection = next((name for name in names if name), "")
         _check(collection, "artifactCollectionName")
@@ -165,6 +163,8 @@ class ArtifactTopic:
                 "metadata": document(given.get("metadata"), "metadata"),
             },
             aliases=_aliases(given),
+            item=item,
+            run=run,
         )
         return {"artifact": shown(self._store.add_artifact(new))}
 
@@ -174,7 +174,7 @@ class ArtifactTopic:
 
     def update_manifest(self, _parent: Any, ask: Ask, given: Given) -> Any:
         (number,) = ids.parts(_MANIFEST, given["artifactManifestID"], 1)
-        return self._manifest(ask, self._own(ask, number), "wandb_manifest.json")
+        return self._manifest(ask, self._reach.writable(ask, number), "wandb_manifest.json")
 
     def _manifest(self, ask: Ask, artifact: Artifact, name: str) -> Any:
         file = self._kept.upload(ask, manifest_of(artifact.id), name)
@@ -203,24 +203,32 @@ class ArtifactTopic:
         aliases = _aliases(given) if given.get("aliases") is not None else None
         return {"artifact": shown(self._store.change_artifact(found.id, about, aliases))}
 
+    def add_aliases(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._mine(ask, given["artifactID"])
+        wanted = tuple(dict.fromkeys((*found.aliases, *_of(found, given))))
+        after = self._store.change_artifact(found.id, {}, wanted)
+        if ask.own is not None and set(wanted) - set(after.aliases):
+            raise refused(ask.own, "aliases that others' versions have")
+        return {"success": True}
+
+    def delete_aliases(self, _parent: Any, ask: Ask, given: Given) -> Any:
+        found = self._mine(ask, given["artifactID"])
+        gone = _of(found, given)
+        left = tuple(one for one in found.aliases if one not in gone)
+        self._store.change_artifact(found.id, {}, left)
+        return {"success": True}
+
     def use(self, _parent: Any, ask: Ask, given: Given) -> Any:
         """Let a run use a version; which one used which is not kept."""
-        ask.require_run(given["entityName"])
-        found = self._store.artifact(_number(given["artifactID"]))
-        if found is None or not ask.may(Action.READ, found.entity):
-            raise StoreError("there is no such artifact", Trouble.NOT_FOUND)
+        entity, project = given["entityName"], given["projectName"]
+        self._reach.maker(ask, RunKey(entity=entity, project=project, name=given["runName"]))
+        found = self._reach.readable(ask, self._store.artifact(_number(given["artifactID"])))
+        if found is None:
+            raise missing()
         return {"artifact": shown(found)}
 
     def _mine(self, ask: Ask, text: str) -> Artifact:
-        return self._own(ask, _number(text))
-
-    def _own(self, ask: Ask, number: str) -> Artifact:
-        """Return a version that who asks may write."""
-        found = self._store.artifact(number)
-        if found is None or ask.principal.role_in(found.entity) is None:
-            raise StoreError("there is no such artifact", Trouble.NOT_FOUND)
-        ask.require_run(found.entity)
-        return found
+        return self._reach.writable(ask, _number(text))
 
 
 def _number(text: str) -> str:
@@ -234,7 +242,20 @@ def _check(name: str, path: str) -> None:
 
 
 def _aliases(given: Given) -> tuple[str, ...]:
-    return tuple(one["alias"] for one in given.get("aliases") or ())
+    names = tuple(one["alias"] for one in given.get("aliases") or ())
+    for name in names:
+        _check(name, "aliases")
+    return names
+
+
+def _of(found: Artifact, given: Given) -> tuple[str, ...]:
+    """Return the aliases that are asked for; they have to be of the version's own collection."""
+    place = (found.entity, found.project, found.collection)
+    for one in given["aliases"]:
+        named = (one["entityName"], one["projectName"], one["artifactCollectionName"])
+        if named != place:
+            raise wrong("aliases", f"must be of {'/'.join(place)}, where the version is")
+    return _aliases(given)
 
 
 def _type(parent: Any, _ask: Ask, given: Given) -> Any:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.adapters.http.agents import FakeAgent
 from tests.servers import RunningServer, running_server
 
 RUNS = {"entry_point": ["true"]}
+RUN_NAMES = {"entityName": "team", "modelName": "p"}
 
 
 @dataclass
@@ -107,6 +109,50 @@ class Client:
         return dict(self.server.call("GET", f"/items/{item}"))
 
 
+@dataclass
+class Job:
+    """A job of our own agent: its token speaks in `client`."""
+
+    client: Client
+    agent: FakeAgent
+    grant: dict[str, Any]
+
+    @property
+    def item(self) -> str:
+        """Return its item."""
+        return str(self.grant["item"])
+
+    @property
+    def run(self) -> str:
+        """Return the name of its run."""
+        return str(self.grant["run_id"])
+
+    def upsert(self, **more: Any) -> dict[str, Any]:
+        """Begin a run, or try to."""
+        given = {**RUN_NAMES, "name": self.run, **more}
+        return self.client.try_to("upsertBucket", "inserted bucket { id name }", **given)
+
+    def stream(self, run: str = "", project: str = "p", **body: Any) -> int:
+        """Send a piece of a run's stream; return the status of the answer."""
+        path = f"/files/team/{project}/{run or self.run}/file_stream"
+        return self.client.post(body, path).status_code
+
+    @classmethod
+    def begun(cls, client: Client, queue: str, **spec: Any) -> Job:
+        """Launch something, and let our agent run it."""
+        body = {"spec": {"project": "P", "overrides": RUNS, **spec}}
+        client.server.call("POST", f"/entities/team/queues/{queue}/items", json=body)
+        agent = FakeAgent.start(client.server, f"own-{queue}", (queue,))
+        [grant] = agent.claim()["items"]
+        assert agent.launch(grant)["verdict"] == "taken"
+        agent.report(grant, 1, state="running", place=agent.place(grant["item"], "1"))
+        return cls(Client(client.server, grant["secrets"]["LAUNCHYARD_TOKEN"]), agent, grant)
+
+    def over(self) -> None:
+        """End it."""
+        self.agent.report(self.grant, 2, state="failed", reason="exit_code", exit_code=1)
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server that answers, with a team and a person."""
@@ -136,3 +182,9 @@ def queue(server: RunningServer, numbers: Iterator[int]) -> str:
     name = f"g{next(numbers)}"
     server.make_queue(queue=name, config={"env": {"A": "1"}})
     return name
+
+
+@pytest.fixture
+def job(client: Client, queue: str) -> Job:
+    """Give a job that runs, in a project P."""
+    return Job.begun(client, queue)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
-
-import pytest
 
 from tests.adapters.http.agents import FakeAgent
-from tests.adapters.http.graphql.conftest import Client
+from tests.adapters.http.graphql.conftest import RUN_NAMES, Client, Job
 
 RUN = """query R($p: String!, $n: String!) { project(name: $p, entityName: "team") {
   run(name: $n) { state summaryMetrics config user { username }
     files(names: ["a.txt"]) { edges { node { directUrl } } } } } }"""
 CLOSED = (
     'query { project(name: "p", entityName: "team") { runQueues { name } } }',
-    'query { project(name: "p", entityName: "team") { artifactType(name: "job") { name } } }',
-    'query { artifact(id: "QXJ0aWZhY3Q6djE6YQ==") { id } }',
+    """query { project(name: "p", entityName: "team") { artifactType(name: "job") {
+      artifactCollections { edges { node { name } } } } } }""",
     'query { launchAgent(id: "a") { id } }',
     'mutation { deleteRun(input: {id: "%s"}) { success } }',
     'mutation { stopRun(input: {id: "%s"}) { success } }',
@@ -26,47 +22,6 @@ CLOSED = (
       digestAlgorithm: MANIFEST_MD5,
       artifactTypeName: "model", artifactCollectionName: "m"}) { artifact { id } } }""",
 )
-NAMES = {"entityName": "team", "modelName": "p"}
-
-
-@dataclass
-class Job:
-    """A job of our own agent: its token speaks in `client`."""
-
-    client: Client
-    agent: FakeAgent
-    grant: dict[str, Any]
-
-    @property
-    def item(self) -> str:
-        """Return its item."""
-        return str(self.grant["item"])
-
-    @property
-    def run(self) -> str:
-        """Return the name of its run."""
-        return str(self.grant["run_id"])
-
-    def upsert(self, **more: Any) -> dict[str, Any]:
-        """Begin a run, or try to."""
-        given = {**NAMES, "name": self.run, **more}
-        return self.client.try_to("upsertBucket", "inserted bucket { id name }", **given)
-
-    def stream(self, run: str = "", project: str = "p", **body: Any) -> int:
-        """Send a piece of a run's stream; return the status of the answer."""
-        path = f"/files/team/{project}/{run or self.run}/file_stream"
-        return self.client.post(body, path).status_code
-
-
-@pytest.fixture
-def job(client: Client, queue: str) -> Job:
-    """Give a job that runs, in a project P."""
-    client.server.submit(queue=queue)
-    agent = FakeAgent.start(client.server, f"own-{queue}", (queue,))
-    [grant] = agent.claim()["items"]
-    assert agent.launch(grant)["verdict"] == "taken"
-    agent.report(grant, 1, state="running", place=agent.place(grant["item"], "1"))
-    return Job(Client(client.server, grant["secrets"]["LAUNCHYARD_TOKEN"]), agent, grant)
 
 
 def test_a_job_tells_of_its_own_run(client: Client, job: Job) -> None:
@@ -119,7 +74,7 @@ def test_nothing_of_others_is_open_to_it(client: Client, job: Job) -> None:
     for given in ({"name": "other"}, {"entityName": "ada"}):
         [error] = job.upsert(**given)["errors"]
         assert error["extensions"]["status"] == 403
-    client.do("upsertBucket", "inserted", **{**NAMES, "modelName": "theirs"}, name=job.run)
+    client.do("upsertBucket", "inserted", **{**RUN_NAMES, "modelName": "theirs"}, name=job.run)
     assert "errors" in job.upsert(modelName="theirs")
     assert job.stream(project="theirs", files={}) == 403
     assert job.stream(run="other", files={}) == 403
