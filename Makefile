@@ -9,7 +9,6 @@ SYNC := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --require-hashes --compile-
 OURS := VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --no-deps --no-build-isolation --editable .
 COMPILE := $(UV) pip compile --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
-PYTEST := $(BIN)/python -m pytest --timeout=300 -p no:cacheprovider
 
 MADE := $(VENV)/.made
 TOOL := $(VENV)/.uv
@@ -39,7 +38,7 @@ demo: $(if $(wildcard $(FULL)),$(FULL),$(RUN))
 # What comes before the tests with real programs takes one core each: side by side.
 test: $(FULL)
 	$(MAKE) --no-print-directory --jobs 3 --output-sync=target check test-domain services
-	$(PYTEST) --numprocesses 2 --dist loadgroup --ignore=tests/domain $$(cat $(LEFT_OUT).options)
+	@sh tests/run.sh $(BIN)/python $(VENV)/failed --ignore=tests/domain $$(cat $(LEFT_OUT).options)
 	@cat $(LEFT_OUT)
 
 check: lint types
