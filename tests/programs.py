@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import requests
 
@@ -25,13 +26,37 @@ PROGRAM = (sys.executable, "-m", "launchyard")
 ENTITY = "team"
 QUEUE = "main"
 LIMIT_S = 120.0
+_PORTS: Final = range(20_000, 32_000)  # the system gives to whoever wants any only higher ones
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port that nobody listens on, or is given here until this process's end."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("", port))
+            if _hold(f"launchyard-tests-port-{port}"):
+                return port
+
+
+def _hold(name: str) -> bool:
+    """Take a name that only one process of this machine can have; tell whether it was free."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0{name}")
+    except OSError:
+        mark.close()
+        return False
+    mark.detach()  # nobody closes it: the system does so at this process's end
+    return True
+
+
+def is_ok(url: str) -> bool:
+    """Tell whether *url* answers with a success; who is not there, or too slow, does not."""
+    try:
+        return requests.get(url, timeout=10).ok
+    except requests.RequestException:
+        return False
 
 
 def until(
@@ -89,16 +114,19 @@ class Program:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             try:
-                return self.process.wait(30)
+                return self.process.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.process.wait()
 
     def children(self) -> list[int]:
         """Return the ids of its child processes that are still there."""
+        # By their parent: a thread's own list goes away with the thread, midway in reading it.
         found: list[int] = []
-        for task in Path(f"/proc/{self.pid}/task").glob("*/children"):
-            found += [int(pid) for pid in task.read_text().split()]
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == self.pid:
+                    found.append(int(stat.parent.name))
         return found
 
 
@@ -150,10 +178,7 @@ class Yard:
         return program
 
     def _ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=2).ok and self.key_file.exists()
-        except (requests.ConnectionError, requests.Timeout):
-            return False
+        return is_ok(f"{self.url}/readyz") and self.key_file.exists()
 
     def make_queue(self, **more: Any) -> None:
         """Make the team and its queue."""
@@ -176,7 +201,7 @@ class Yard:
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         """Call the REST interface; return the JSON answer."""
-        answer = self.session.request(method, f"{self.url}/api/v1{path}", timeout=70, **more)
+        answer = self.session.request(method, f"{self.url}/api/v1{path}", timeout=LIMIT_S, **more)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
@@ -231,7 +256,7 @@ class Yard:
         """Return the job's log, once it is complete."""
         self.wait_for(item, lambda view: bool(view["logs_complete"]))
         url = f"{self.url}/api/v1/items/{item}/logs"
-        return self.session.get(url, timeout=30).content.decode()
+        return self.session.get(url, timeout=LIMIT_S).content.decode()
 
     @contextlib.contextmanager
     def beside(self, queue: str) -> Iterator[Yard]:

@@ -30,7 +30,7 @@ except ProgramError as error:
     print(error, error.remedy, file=sys.stderr)
     sys.exit(error.code)
 """
-LIMIT_S = 90.0
+LIMIT_S = 120.0
 
 
 @dataclass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tests.programs import until
+from tests.programs import LIMIT_S, until
 
 # Debian's client, whichever other one comes first on PATH.
 DOCKER = "/usr/bin/docker"
@@ -131,7 +131,7 @@ def _bridge() -> Iterator[tuple[str, str]]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(30)
+        process.wait(LIMIT_S)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from tests.programs import free_port, until
+from tests.programs import LIMIT_S, free_port, is_ok, until
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Prometheus:
     def query(self, expression: str) -> list[tuple[Mapping[str, str], float]]:
         """Return the labels and values that an expression has now."""
         answer = requests.get(
-            f"{self.url}/api/v1/query", params={"query": expression}, timeout=10
+            f"{self.url}/api/v1/query", params={"query": expression}, timeout=LIMIT_S
         ).json()
         assert answer["status"] == "success", answer
         return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
 
-    def wait_for(self, expression: str, limit_s: float = 60) -> None:
+    def wait_for(self, expression: str, limit_s: float = LIMIT_S) -> None:
         """Wait until an expression has a value."""
         until(lambda: bool(self.query(expression)), expression, limit_s)
 
@@ -57,12 +57,12 @@ def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]
         )
         try:
             made = Prometheus(f"http://{address}")
-            until(lambda: process.poll() is not None or _is_ready(made.url), "prometheus")
+            until(lambda: process.poll() is not None or is_ok(f"{made.url}/-/ready"), "prometheus")
             assert process.poll() is None, (folder / "prometheus.log").read_text()
             yield made
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LIMIT_S)
 
 
 def promtool_check(exposition: str) -> str:
@@ -76,10 +76,3 @@ def promtool_check(exposition: str) -> str:
     )
     said = done.stdout + done.stderr
     return said or ("" if done.returncode == 0 else f"exit code {done.returncode}")
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/-/ready", timeout=2).ok
-    except requests.ConnectionError:
-        return False

@@ -79,6 +79,6 @@ def image_registry(folder: Path) -> Iterator[ImageRegistry]:
 
 def _answers(address: str) -> bool:
     try:
-        return requests.get(f"http://{address}/v2/", timeout=2).status_code == _UNAUTHORIZED
+        return requests.get(f"http://{address}/v2/", timeout=10).status_code == _UNAUTHORIZED
     except (requests.ConnectionError, requests.Timeout):
         return False
