@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import pytest
 import requests
 
 from launchyard.domain.rights import KEY_PATTERN
-from tests.programs import ENTITY, QUEUE, Yard, free_port, start, until
+from tests.programs import ENTITY, LIMIT_S, QUEUE, Yard, free_port, start, until
 
 SECRET = "canary-secret-9f8e7d6c"  # noqa: S105 - planted
 WANDB = "canarywandb" + "k3y7" * 9
@@ -46,7 +47,8 @@ told = {
 }
 sums = {k: hashlib.sha256(os.environ[k].encode()).hexdigest() for k in ("HF", "WANDB_API_KEY")}
 output = pathlib.Path(os.environ["LAUNCHYARD_OUTPUT"])
-(output / "told.json").write_text(json.dumps({"told": told, "sums": sums}))
+(output / "told.new").write_text(json.dumps({"told": told, "sums": sums}))
+(output / "told.new").rename(output / "told.json")
 print("ready", flush=True)
 while not (output / "go").exists():
     time.sleep(0.05)
@@ -101,7 +103,8 @@ def _scene(yard: Yard) -> Scene:
     def seen() -> bool:
         nonlocal token
         token = _token_of(item)
-        return bool(token) and any((yard.folder / "agent").rglob("told.json"))
+        names = [path.name for path in _files(yard.folder / "agent")]
+        return bool(token) and "told.json" in names
 
     until(seen, "the job")
     return Scene(yard, item, f"http://127.0.0.1:{port}", agent_key, token)
@@ -131,21 +134,32 @@ def _token_of(item: str) -> str:
     return ""
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    """Give every file below a folder, in which programs make and remove some meanwhile."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in a file; nothing if it is gone by now."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
 def _places(scene: Scene) -> Iterator[tuple[str, bytes]]:
     """Give everything that somebody may see, with where it is."""
     keys = {"admin.key", "agent.key"}
-    for path in scene.yard.folder.rglob("*"):
+    for path in _files(scene.yard.folder):
         if path.is_file() and path.name not in keys:
-            yield str(path.relative_to(scene.yard.folder)), path.read_bytes()
+            yield str(path.relative_to(scene.yard.folder)), _read(path)
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield str(path), path.read_bytes()
-        except OSError:
-            continue
+        yield str(path), _read(path)
     for name in ("/status", "/status.json", "/metrics"):
         if scene.yard.agents["a"].process.poll() is None:
-            yield name, requests.get(f"{scene.operations}{name}", timeout=30).content
-    yield "the server's metrics", requests.get(f"{scene.yard.url}/metrics", timeout=30).content
+            yield name, requests.get(f"{scene.operations}{name}", timeout=LIMIT_S).content
+    yield "the server's metrics", requests.get(f"{scene.yard.url}/metrics", timeout=LIMIT_S).content
     spec = {"spec": scene.yard.item(scene.item)["spec"]}
     yield "the item", json.dumps(scene.yard.item(scene.item)).encode()
     for name in ("/items", "/agents", f"/entities/{ENTITY}/secrets"):
@@ -170,20 +184,22 @@ def _found(scene: Scene) -> list[tuple[str, str]]:
 def test_canaries_are_found_nowhere(scene: Scene) -> None:
     """While the job runs and after it: the job itself had them, and nothing else."""
     assert _found(scene) == []
-    names = {path.name for path in scene.yard.folder.rglob("*")}
+    names = {path.name for path in _files(scene.yard.folder)}
     assert {"launchyard.db", "server.log", "agent-log.log", "told.json"} <= names
-    told: dict[str, Any] = json.loads(next(scene.yard.folder.rglob("told.json")).read_text())
+    made = _files(scene.yard.folder / "agent")
+    place = next(path for path in made if path.name == "told.json")
+    told: dict[str, Any] = json.loads(place.read_text())
     sums = {"HF": SECRET, "WANDB_API_KEY": WANDB}
     assert told["sums"] == {k: hashlib.sha256(v.encode()).hexdigest() for k, v in sums.items()}
     allowed = {"own item": 200, "own log": 200, "own output": 201}
     assert told["told"] == allowed | {"a key": 403, "secrets": 403}
     assert KEY_PATTERN.fullmatch(scene.token)
-    (next(scene.yard.folder.rglob("told.json")).parent / "go").touch()
+    (place.parent / "go").touch()
     assert scene.yard.wait_done(scene.item)["attempt_state"] == "succeeded"
     scene.yard.wait_for(scene.item, lambda view: bool(view["logs_complete"]))
     assert _found(scene) == []
     headers = {"Authorization": f"Bearer {scene.token}"}
     answer = requests.get(
-        f"{scene.yard.url}/api/v1/items/{scene.item}", headers=headers, timeout=30
+        f"{scene.yard.url}/api/v1/items/{scene.item}", headers=headers, timeout=LIMIT_S
     )
     assert answer.status_code == 401

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.programs import ENTITY, QUEUE, Program, Yard, until, yard
+from tests.programs import ENTITY, LIMIT_S, QUEUE, Program, Yard, is_ok, until, yard
 
 ITEMS = 100
 BREAKER = {"LAUNCHYARD_AGENT_CIRCUIT_WAIT": "0.3", "LAUNCHYARD_AGENT_CIRCUIT_LONGEST_WAIT": "0.6"}
@@ -16,9 +16,14 @@ BREAKER = {"LAUNCHYARD_AGENT_CIRCUIT_WAIT": "0.3", "LAUNCHYARD_AGENT_CIRCUIT_LON
 
 def operations(agent: Program, path: str) -> requests.Response:
     """Ask an agent's own endpoint."""
+    return requests.get(f"{address(agent)}{path}", timeout=LIMIT_S)
+
+
+def address(agent: Program) -> str:
+    """Return where an agent's own endpoint is."""
     assert isinstance(agent.process.args, list)
     port = agent.process.args[agent.process.args.index("--operations-port") + 1]
-    return requests.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+    return f"http://127.0.0.1:{port}"
 
 
 def circuit(agent: Program) -> dict[str, Any]:
@@ -29,10 +34,7 @@ def circuit(agent: Program) -> dict[str, Any]:
 
 def ready(agent: Program) -> bool:
     """Tell whether the agent takes work."""
-    try:
-        return operations(agent, "/readyz").ok
-    except requests.ConnectionError:
-        return False
+    return is_ok(f"{address(agent)}/readyz")
 
 
 def trips(agent: Program) -> float:

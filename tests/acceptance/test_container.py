@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.programs import ENTITY, QUEUE, Yard, until, yard
+from tests.programs import ENTITY, LIMIT_S, QUEUE, Yard, is_ok, until, yard
 from tests.rig.base_image import make_base
 from tests.rig.dockerd import Docker, docker_daemon
 from tests.rig.prometheus import Prometheus, prometheus, promtool_check
@@ -72,19 +72,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             ]
             targets = {"agent": f"{address}:{PORT}", "server": f"127.0.0.1:{on.port}"}
             until(
-                lambda: is_ready(f"http://{address}:{PORT}"), lambda: docker.run("logs", container)
+                lambda: is_ok(f"http://{address}:{PORT}/readyz"),
+                lambda: docker.run("logs", container),
             )
             with prometheus(folder, targets) as watcher:
                 yield Site(docker, on, container, f"http://{address}:{PORT}", watcher)
             docker.run("rm", "--force", container)
-
-
-def is_ready(url: str) -> bool:
-    """Tell whether an agent takes work."""
-    try:
-        return requests.get(f"{url}/readyz", timeout=2).ok
-    except requests.ConnectionError:
-        return False
 
 
 def test_a_job_runs_in_the_container_as_nobody_special(site: Site) -> None:
@@ -114,13 +107,13 @@ def test_prometheus_sees_agent_and_server(site: Site) -> None:
 def test_promtool_finds_nothing_wrong(site: Site, whose: str) -> None:
     """Names, types and help are as Prometheus wants them."""
     url = {"agent": site.agent_url, "server": site.yard.url}[whose]
-    page = requests.get(f"{url}/metrics", timeout=10)
+    page = requests.get(f"{url}/metrics", timeout=LIMIT_S)
     assert page.ok
     assert promtool_check(page.text) == ""
 
 
 def test_a_stop_is_a_drain(site: Site) -> None:
     """`docker stop` ends an idle agent at once and in order."""
-    site.docker.run("stop", "--time", "60", site.container)
+    site.docker.run("stop", "--time", "120", site.container)
     state = json.loads(site.docker.run("inspect", site.container))[0]["State"]
     assert state["ExitCode"] == 0, site.docker.run("logs", site.container)

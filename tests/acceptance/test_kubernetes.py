@@ -34,11 +34,14 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
     with any_cluster(tmp_path) as cluster, yard(tmp_path) as made:
         configure(tmp_path, cluster)
         made.queue = "cluster"
-        queue = {"name": made.queue, "resource": "kubernetes", "config": {"start_grace": 1}}
+        queue = {"name": made.queue, "resource": "kubernetes", "config": {}}
         made.call("POST", PATH, json=queue | {"retry": {"budgets": {"platform": 0}}})
         agent = made.start_agent()
         good = put(made, 'echo "hello from $LAUNCHYARD_ITEM"; test -n "$LAUNCHYARD_TOKEN"')
-        bad, image = put(made, "exit 3"), put(made, "true", "nowhere.invalid/x:1")
+        bad = put(made, "exit 3")
+        # For this one alone: the others wait for their secrets, on a slow machine for longer.
+        hasty = {"kubernetes": {"start_grace": 1}}
+        image = put(made, "true", "nowhere.invalid/x:1", resource_args=hasty)
         long = put(made, "echo up; exec sleep 600")
         lasting = put(made, "echo begun; sleep 8; echo ended")
         assert made.wait_done(good)["attempt_state"] == "succeeded"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import PROGRAM, clean_environment, start, until
+from tests.programs import LIMIT_S, PROGRAM, clean_environment, start, until
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +24,7 @@ def _shell(line: str, folder: Path, env: dict[str, str]) -> str:
     """Run one line as a user's shell would; return what it printed."""
     words = ["/bin/sh", "-c", line]
     done = subprocess.run(
-        words, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        words, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -70,7 +70,7 @@ def test_the_first_job_works_as_written(tmp_path: Path) -> None:
         assert up.stop() == 0, up.said()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_demo_trains_shows_its_result_and_reuses_its_environment(tmp_path: Path) -> None:
     """The second run builds nothing."""
     words = [*PROGRAM, "demo", "--dir", str(ROOT / "examples" / "digits")]
@@ -79,6 +79,6 @@ def test_the_demo_trains_shows_its_result_and_reuses_its_environment(tmp_path: P
     assert first.returncode == 0, first.stdout + first.stderr
     assert "accuracy" in first.stdout
     assert "confusion.png" in first.stdout
-    again = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=False)
+    again = subprocess.run(words, env=env, capture_output=True, text=True, timeout=240, check=False)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "reused" in again.stdout

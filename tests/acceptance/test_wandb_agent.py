@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import Program, start
+from tests.programs import LIMIT_S, Program, start
 from tests.wandb_server import Item, WandbServer
-
-LIMIT_S = 60.0
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def test_our_agent_runs_what_stock_clients_launch(
     words += ["--key-file", str(tmp_path / "server" / "admin.key"), "--operations-port", "0"]
     agent = start(tmp_path, "agent", words, stock.more)
     try:
-        until(lambda: all(_item(server, one)["logs_complete"] for one in items), agent.said)
+        until(lambda: all(_over(_item(server, one)) for one in items), agent.said)
     finally:
         assert agent.stop() == 0, agent.said()
     for item, where in items.items():
@@ -86,6 +86,11 @@ def test_our_agent_runs_what_stock_clients_launch(
         assert log.count(f"hello from the {where}\n") == 1
     _check_run(server, _item(server, next(iter(items)))["run_id"])
     assert "Traceback" not in server.said()
+
+
+def _over(item: dict[str, Any]) -> bool:
+    """Tell whether an item has come to its end, and its log too."""
+    return bool(item["state"] == "done" and item["logs_complete"])
 
 
 def _launched(stock: Stock, url: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ def why(here: Yard, item: str) -> str:
 
 def comes(here: Yard, item: str, reason: str) -> bool:
     """Wait until the item waits for *reason*."""
-    until(lambda: here.call("GET", f"/items/{item}/why")["reason"] == reason, reason, 30)
+    until(lambda: here.call("GET", f"/items/{item}/why")["reason"] == reason, reason)
     return why(here, item) == reason
 
 

@@ -35,6 +35,8 @@ class Proxy:
 
     def close(self) -> None:
         """Stop accepting and cut every connection."""
+        # A thread that waits in `accept` does not hear of a mere close.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for sock in list(self._open):
             with contextlib.suppress(OSError):
@@ -76,4 +78,4 @@ def proxy(upstream: int, lose: Callable[[bytes], bool]) -> Iterator[Proxy]:
         yield made
     finally:
         made.close()
-        thread.join(5)
+        thread.join()

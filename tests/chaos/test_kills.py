@@ -87,7 +87,7 @@ def test_a_killed_server_forgets_nothing(tmp_path: Path) -> None:
         until(lambda: all(ran_once(marker) for marker in markers), "the jobs' end")
         place.start_server()
         for item in items + waiting:
-            assert place.wait_done(item, 90)["attempt_state"] == "succeeded"
+            assert place.wait_done(item)["attempt_state"] == "succeeded"
         assert all(ran_once(tmp_path / f"late{n}") for n in range(5))
 
 
@@ -105,7 +105,7 @@ def test_a_server_away_for_a_minute_is_outlived(tmp_path: Path) -> None:
         until(lambda: time.monotonic() >= away_until, "the minute", 90)
         place.start_server()
         for item in items:
-            assert place.wait_done(item, 30)["attempt_state"] == "succeeded"
+            assert place.wait_done(item)["attempt_state"] == "succeeded"
         assert agent.process.poll() is None
 
 
@@ -116,7 +116,7 @@ def test_an_agent_stopped_past_its_lease_comes_back_to_its_jobs(tmp_path: Path) 
         agent = place.start_agent()
         until(lambda: all(_begun(marker) for marker in markers), "the jobs' start")
         agent.signal(signal.SIGSTOP)
-        until(lambda: not place.call("GET", "/agents")["agents"][0]["online"], "the expiry", 60)
+        until(lambda: not place.call("GET", "/agents")["agents"][0]["online"], "the expiry")
         agent.signal(signal.SIGCONT)
         gate.touch()
         for item in items:
@@ -139,7 +139,7 @@ def test_items_of_a_stopped_agent_that_had_not_started_go_to_another(tmp_path: P
         assert ran_once(marker)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_two_agents_share_a_queue_and_run_each_of_500_items_once(tmp_path: Path) -> None:
     """Neither loses one, and none runs twice."""
     with yard(tmp_path) as place:
@@ -147,7 +147,7 @@ def test_two_agents_share_a_queue_and_run_each_of_500_items_once(tmp_path: Path)
         place.start_agent("one")
         place.start_agent("two")
         items = {place.submit("/bin/sh", "-c", f'echo {n} >>"{runs}"') for n in range(500)}
-        until(lambda: runs.exists() and runs.read_text().count("\n") >= len(items), "runs", 250)
+        until(lambda: runs.exists() and runs.read_text().count("\n") >= len(items), "runs", 400)
         at = f"/entities/team/queues/{QUEUE}"
         until(lambda: place.call("GET", at)["counts"]["done"] == len(items), "every end")
         found = place.call("GET", "/items", params={"entity": "team", "most": 500})["items"]

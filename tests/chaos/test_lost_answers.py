@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.proxy import proxy
-from tests.programs import once, ran_once, yard
+from tests.programs import LIMIT_S, once, ran_once, yard
 
 CALLS = ("claim", "launching", "reports", "heartbeat")
 
@@ -30,5 +30,5 @@ def test_a_lost_answer_neither_loses_nor_doubles_a_job(tmp_path: Path, call: str
         place.start_agent()
         for item in items:
             assert place.wait_done(item)["attempt_state"] == "succeeded"
-        assert between.lost.wait(30)
+        assert between.lost.wait(LIMIT_S)
         assert all(ran_once(marker) for marker in markers)
