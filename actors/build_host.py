@@ -21,6 +21,7 @@ from launchyard.actors.messages import (
     BuildDone,
     BuildFailed,
     CancelBuild,
+    Discard,
     FromHost,
     Numbers,
     Ping,
@@ -75,7 +76,7 @@ class BuildHost:
         self.crew = Crew("build", parts.clock.boottime)
         failed = families.ACTOR_FAILURES
         self.crew.on_restart = lambda name: parts.metrics.count(failed, {"actor": name})
-        self._pool = [Mailbox[Build]() for _ in range(parts.most)]
+        self._pool = [Mailbox[Build | Discard]() for _ in range(parts.most)]
         self._lock = threading.Lock()
         self._stops: dict[Ref, threading.Event] = {}
         self._under_way = Counter[str]()
@@ -86,7 +87,7 @@ class BuildHost:
             self._hire(f"builder-{number}", mailbox)
         return self
 
-    def _hire(self, name: str, mailbox: Mailbox[Build]) -> None:
+    def _hire(self, name: str, mailbox: Mailbox[Build | Discard]) -> None:
         self.crew.hire(name, mailbox, lambda: BuildWorker.start(mailbox, self, self._parts))
 
     def handle(self, messages: Sequence[ToHost]) -> None:
@@ -99,6 +100,8 @@ class BuildHost:
                     with self._lock:
                         if ref in self._stops:
                             self._stops[ref].set()
+                case Discard():
+                    self._give(message)
                 case Ping(number):
                     self.crew.check()
                     self.say(Pong(number))
@@ -112,7 +115,10 @@ class BuildHost:
             if ref in self._stops and not self._stops[ref].is_set():
                 return
             self._stops[ref] = threading.Event()
-        min(self._pool, key=lambda mailbox: (len(mailbox), bool(mailbox.doing))).put(wish)
+        self._give(wish)
+
+    def _give(self, letter: Build | Discard) -> None:
+        min(self._pool, key=lambda mailbox: (len(mailbox), bool(mailbox.doing))).put(letter)
 
     def stop_of(self, ref: Ref) -> threading.Event:
         """Return the event that stops this build."""
@@ -145,15 +151,20 @@ class BuildHost:
         self.say(message)
 
 
-class BuildWorker(Role[Build]):
-    """Carries out one build after another, in its own thread."""
+class BuildWorker(Role[Build | Discard]):
+    """Carries out one build after another, in its own thread; clears away between them."""
 
-    def __init__(self, mailbox: Mailbox[Build], host: BuildHost, parts: BuildHostParts) -> None:
+    def __init__(
+        self, mailbox: Mailbox[Build | Discard], host: BuildHost, parts: BuildHostParts
+    ) -> None:
         super().__init__(mailbox)
         self._host, self._parts = host, parts
 
-    def work(self, letters: Sequence[Build]) -> None:
+    def work(self, letters: Sequence[Build | Discard]) -> None:
         for letter in letters:
+            if isinstance(letter, Discard):
+                shutil.rmtree(letter.folder, ignore_errors=True)
+                continue
             self.mailbox.doing = f"builds for {letter.ref.item}"
             try:
                 self._build(letter)

@@ -11,6 +11,7 @@ from launchyard.actors.circuits import Circuits
 from launchyard.actors.counting import count
 from launchyard.actors.facts import Due, SupervisorFact
 from launchyard.actors.hosts import Hosts
+from launchyard.actors.leftovers import discard_source
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.messages import Cancel, Find, Ref, Remove, Ship, Submit, ToHost, Watch
 from launchyard.actors.poller import PollerLetter
@@ -222,6 +223,7 @@ class Desk:
             if row.logs_complete:
                 self.resync(row)
             return
+        discard_source(row, self.planned, self.to_builder)
         self.forget(row)
 
     def forget(self, row: Attempt) -> None:

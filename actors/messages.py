@@ -107,6 +107,13 @@ class CancelBuild:
 
 
 @dataclass(frozen=True, slots=True)
+class Discard:
+    """Take away a source that was fetched and that nobody is going to use."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """Are you there?"""
 
@@ -145,6 +152,7 @@ ToHost: TypeAlias = (
     | Drop
     | Build
     | CancelBuild
+    | Discard
     | Ping
     | TellNumbers
     | Flush

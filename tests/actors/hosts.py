@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from launchyard.actors.run_host import RunHost, RunHostParts
 from launchyard.adapters.local.runner import LocalConfig, LocalRunner
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
+from launchyard.ports.builder import BuildRequest, Built
 from launchyard.ports.launch_server import LogCursorError
 
 
@@ -36,6 +38,16 @@ class FolderFiles:
         return (self._root / sha256).open("rb")
 
 
+class NoBuilder:
+    """A `Builder` whose jobs need nothing but their source."""
+
+    def build(
+        self, request: BuildRequest, log: Callable[[bytes], None], cancelled: Callable[[], bool]
+    ) -> Built:
+        log(f"{request.name} needs nothing\n".encode())
+        return Built(cache="miss" if cancelled() else "none")
+
+
 def run_host(folder: str, channel: Channel) -> RunHost:
     """Run attempts below *folder*, their logs in its `files`."""
     clock = SystemClock()
@@ -49,11 +61,11 @@ def run_host(folder: str, channel: Channel) -> RunHost:
 
 
 def build_host(folder: str, channel: Channel) -> BuildHost:
-    """Fetch archives from *folder*'s `files`; there is no builder."""
+    """Fetch archives from *folder*'s `files`; the builder makes nothing of them."""
     from launchyard.adapters.archive.fetcher import ArchiveConfig, ArchiveFetcher  # noqa: PLC0415
 
     parts = BuildHostParts(
-        builders={},
+        builders={"venv": NoBuilder()},
         fetchers={"archive": ArchiveFetcher(ArchiveConfig())},
         files=FolderFiles(f"{folder}/files"),
         clock=SystemClock(),

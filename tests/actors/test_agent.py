@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import signal
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -50,7 +53,8 @@ def test_the_actors_of_a_worker_process_are_told_too(bench: Bench, server: Scrip
     server.enqueue("a", "/bin/sleep", "60")
     with bench.running() as running:
         view = running.agent.view
-        until(lambda: "watches 1" in [v.doing for v in view.status().actors], "the watch")
+        for doing in ("watches 1", "follows 1 logs"):
+            until(lambda word=doing: word in [v.doing for v in view.status().actors], doing)  # type: ignore[misc]
         under = {v.name: v for v in view.status().actors if v.parent == "local-process host"}
         assert {"launcher-0", "canceller", "watcher", "log shipper"} <= under.keys()
         assert all(v.alive and v.process == "local-process" for v in under.values())
@@ -123,21 +127,36 @@ def test_a_running_job_is_cancelled(bench: Bench, server: ScriptedServer) -> Non
     assert (end.state, end.reason) == (S.CANCELLED, Reason.CANCELLED)
 
 
+def archive_in(folder: Path) -> str:
+    """Put an archive of one file where the build host finds it; return its name."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("train.py"), io.BytesIO())
+    digest = hashlib.sha256(data.getvalue()).hexdigest()
+    folder.mkdir(exist_ok=True)
+    (folder / digest).write_bytes(data.getvalue())
+    return digest
+
+
 def test_a_cancel_before_the_fenced_write_starts_nothing(
     bench: Bench, server: ScriptedServer
 ) -> None:
-    """Also when the write is taken after all."""
+    """Also when the write is taken after all; what was fetched for it is taken away."""
     server.hold.add("launching")
-    server.enqueue("a", *once(bench.folder / "m"))
+    source = {"archive": archive_in(bench.folder / "files")}
+    server.enqueue("a", *once(bench.folder / "m"), source=source)
+    jobs = bench.folder / "jobs"
     with bench.running(max_jobs=2) as running:
         server.wait(lambda: server.items["a"].claims, "the claim")
         until(lambda: running.agent.view.status().limits[1].used, "the question")
+        assert list(jobs.rglob("train.py"))
         server.cancel("a")
         assert server.wait_end("a").state is S.CANCELLED
         with server.changed:
             server.hold.clear()
             server.changed.notify_all()
         until(lambda: not running.agent.view.status().attempts, "an empty table")
+        until(lambda: not list(jobs.rglob("train.py")), "the removal of its source")
     assert runs_of(bench.folder / "m") == 0
 
 
@@ -259,7 +278,7 @@ def test_an_item_whose_reports_are_refused_holds_up_no_other(
     with bench.running() as running:
         assert server.wait_end("b").state is S.SUCCEEDED
         shown = running.agent.view.status
-        until(lambda: any("set aside" in e.message for e in shown().errors), "the note", 40)
+        until(lambda: any("set aside" in e.message for e in shown().errors), "the note")
 
 
 def test_the_source_of_a_launch_is_fetched_first(bench: Bench, server: ScriptedServer) -> None:
