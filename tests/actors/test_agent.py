@@ -143,8 +143,8 @@ def test_a_cancel_before_the_fenced_write_starts_nothing(
 ) -> None:
     """Also when the write is taken after all; what was fetched for it is taken away."""
     server.hold.add("launching")
-    source = {"archive": archive_in(bench.folder / "files")}
-    server.enqueue("a", *once(bench.folder / "m"), source=source)
+    code = archive_in(bench.folder / "files")
+    server.enqueue("a", *once(bench.folder / "m"), source={"archive": code})
     jobs = bench.folder / "jobs"
     with bench.running(max_jobs=2) as running:
         server.wait(lambda: server.items["a"].claims, "the claim")
