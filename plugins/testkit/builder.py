@@ -46,7 +46,7 @@ class BuilderContract(ABC):
     provider: ClassVar[str] = ""
     """The name under which the adapter is registered."""
 
-    soon_s = 10.0
+    soon_s = 60.0
     timeout_s = 120.0
 
     @pytest.fixture

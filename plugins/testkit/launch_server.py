@@ -38,7 +38,7 @@ from launchyard.domain.lease import Token
 from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import LaunchServer, ServerError, StaleAgentError
 
-_LONG_S = 30.0
+_LONG_S = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ class RunnerCase:
 class RunnerKit(ABC):
     """Ways to begin work and to wait for its end; what was begun ends with the test."""
 
-    timeout_s = 30.0
+    timeout_s = 120.0
     grace_s = 5.0
 
     @pytest.fixture

@@ -24,7 +24,7 @@ from launchyard.ports.policy import NoPolicy, Policy
 from launchyard.ports.target import HostSpec
 
 TARGET = "local-process"
-LIMIT_S = 90.0
+LIMIT_S = 120.0
 
 
 def until(ready: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:

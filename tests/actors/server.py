@@ -47,7 +47,7 @@ from launchyard.ports.launch_server import ServerError, StaleAgentError
 from tests.actors.items import Item
 
 T = TypeVar("T")
-LIMIT_S = 90.0
+LIMIT_S = 120.0
 
 
 class ScriptedServer:

@@ -25,7 +25,7 @@ from launchyard.ports.target import BuildJob
 from tests.actors.hosts import FolderFiles
 from tests.plugins import kit
 
-LIMIT_S = 90.0
+LIMIT_S = 120.0
 BROKEN = """
 @hookimpl
 def builders():

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from launchyard.actors import crashpoints
+from tests.actors.kit import LIMIT_S
 
 ACTORS = Path(crashpoints.__file__).parent
 SCRIPT = "from launchyard.actors.crashpoints import reach\nfor n in range(5):\n    reach('a.b')\n"
@@ -35,7 +36,7 @@ def test_a_process_dies_at_the_visit_that_is_asked_for() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=LIMIT_S,
         )
         assert done.stdout == printed
         assert done.returncode == (0 if value == "x.y" else -signal.SIGKILL)

@@ -14,7 +14,7 @@ from launchyard.domain.exchange import Refusal
 from launchyard.domain.reason import Reason
 from launchyard.domain.review import JobEvent, Question, Rejection, Review, Reviewed
 from launchyard.ports.plugins import PluginView
-from tests.actors.kit import TARGET, Bench, once, runs_of, until
+from tests.actors.kit import LIMIT_S, TARGET, Bench, once, runs_of, until
 from tests.actors.server import ScriptedServer
 
 S = AttemptState
@@ -115,7 +115,7 @@ def test_a_slow_reviewer_holds_no_other_work_up(
 
     def judge(review: Review) -> Reviewed:
         if review.item == "a":
-            go.wait(60)
+            go.wait(LIMIT_S)
         return passes(review)
 
     policy.judge = judge

@@ -14,7 +14,7 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.ports.runner import Handle, LogSlice
 from tests.programs import until
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 REF, HANDLE = Ref("item", 1), Handle(scope="host:here", name="ly-item-a1", uid="1")
 
 

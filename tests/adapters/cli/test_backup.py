@@ -48,7 +48,7 @@ def _make_run(server: RunningServer) -> None:
       files: ["a"]}) { files { uploadUrl } } }"""
     made = server.ask("POST", "graphql", json={"query": begin}).json()["data"]
     url = made["createRunFiles"]["files"][0]["uploadUrl"]
-    assert server.session.put(url, data=b"of the run", timeout=30).ok
+    assert server.session.put(url, data=b"of the run", timeout=120).ok
 
 
 def _file_of_run(server: RunningServer) -> bytes:
@@ -56,7 +56,7 @@ def _file_of_run(server: RunningServer) -> bytes:
       directUrl } } } } } }"""
     run = server.ask("POST", "graphql", json={"query": text}).json()["data"]["project"]["run"]
     [edge] = run["files"]["edges"]
-    return server.session.get(edge["node"]["directUrl"], timeout=30).content
+    return server.session.get(edge["node"]["directUrl"], timeout=120).content
 
 
 def _reclaim(agent: FakeAgent, grant: dict[str, str]) -> str:

@@ -167,5 +167,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(home: Home, server: RunningSe
     os.close(read)
     process = home.begin("version", stdout=write)
     os.close(write)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (1, "")

@@ -11,7 +11,7 @@ from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.timing import read_moment
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
-from tests.adapters.cli.kit import Driver, Home
+from tests.adapters.cli.kit import LIMIT_S, Driver, Home
 
 S = AttemptState
 NOW = datetime(2026, 1, 31, 16, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ def test_a_followed_job_is_followed_through_its_retries(home: Home, driver: Driv
         driver.tell(S.RUNNING)
         driver.log("second try\n")
         driver.end()
-        out, err = following.communicate(timeout=60)
+        out, err = following.communicate(timeout=LIMIT_S)
     assert following.returncode == 0, err
     assert {"first try", "second try"} <= set(out.splitlines())
     assert "retry 1 of 2 for exit_code" in err

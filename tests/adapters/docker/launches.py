@@ -15,6 +15,7 @@ from launchyard.domain.reason import Reason
 from launchyard.domain.targets.docker import DockerPlan
 from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.docker.plans import script_plan
+from tests.programs import LIMIT_S
 
 S = AttemptState
 
@@ -27,7 +28,7 @@ def launch(script: str, config: Json = None, plan: DockerPlan | None = None) -> 
         name=target_name(owner.installation, owner.item, 1),
         labels=labels(owner, ""),
         plan=plan or script_plan(script, config),
-        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 60,
+        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 600,
     )
 
 
@@ -37,7 +38,7 @@ def end(runner: DockerRunner, handle: Handle) -> Observation:
     try:
         watch.add(handle)
         seen = Observation(state=S.PENDING)
-        until = time.monotonic() + 30
+        until = time.monotonic() + LIMIT_S
         while seen.state not in ENDS:
             assert time.monotonic() < until
             seen = next((one.observation for one in watch.wait(1.0)), seen)
@@ -48,7 +49,7 @@ def end(runner: DockerRunner, handle: Handle) -> Observation:
 
 def refusal(runner: DockerRunner, wish: Launch) -> RunnerError:
     """Submit *wish* until it is refused for good."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + LIMIT_S
     while time.monotonic() < until:
         with pytest.raises(RunnerError) as caught:
             runner.submit(wish)

@@ -128,7 +128,7 @@ def serve(server: GitServer, request: BaseHTTPRequestHandler) -> None:
     body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
     if path.startswith("/silent/"):
         server.reached.set()
-        server.closing.wait(60)
+        server.closing.wait()
         return
     if server.redirect_to is not None:
         request.send_response(302)

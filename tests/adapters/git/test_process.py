@@ -18,9 +18,10 @@ from launchyard.adapters.git.process import (
     Until,
     run,
 )
+from tests.programs import LIMIT_S
 
 
-def shell(script: str, cwd: Path, timeout_s: float = 30) -> Result:
+def shell(script: str, cwd: Path, timeout_s: float = LIMIT_S) -> Result:
     """Run a shell script."""
     until = Until(deadline_s=time.monotonic() + timeout_s, cancelled=lambda: False)
     env = {"PATH": os.environ["PATH"]}
@@ -34,7 +35,7 @@ def ended(pid: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([handle], [], [], 10)[0])
+        return bool(select.select([handle], [], [], LIMIT_S)[0])
     finally:
         os.close(handle)
 
@@ -54,7 +55,7 @@ def test_a_child_left_behind_is_ended(tmp_path: Path) -> None:
 def test_a_group_ends_with_its_time(tmp_path: Path) -> None:
     """Children of a command that is out of time end with it."""
     with pytest.raises(StoppedError) as e:
-        shell("sleep 60 & echo $! > pid; wait", tmp_path, timeout_s=0.5)
+        shell("sleep 60 & echo $! > pid; wait", tmp_path, timeout_s=3)
     assert not e.value.cancelled
     assert ended(int((tmp_path / "pid").read_text()))
 
@@ -76,7 +77,7 @@ def test_what_grows_too_large_is_ended_while_it_grows(tmp_path: Path) -> None:
     script = f"cd {tmp_path}; while :; do echo xxxxxxxxxxxxxxxx >>big; done"
     command = Command(argv=["/bin/sh", "-c", script], cwd=str(tmp_path), env={})
     until = Until(
-        deadline_s=time.monotonic() + 60,
+        deadline_s=time.monotonic() + LIMIT_S,
         cancelled=lambda: False,
         meter=Meter(str(tmp_path), 1000),
     )

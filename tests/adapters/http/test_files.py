@@ -18,7 +18,7 @@ import requests
 from launchyard.domain.spec import ArchiveSource, LaunchSpec
 from launchyard.domain.targets.kubernetes_code import fetcher
 from tests.adapters.http.agents import FakeAgent
-from tests.servers import RunningServer
+from tests.servers import LIMIT_S, RunningServer
 
 
 def archive(*members: tuple[str, bytes, bytes]) -> bytes:
@@ -75,7 +75,7 @@ def test_a_job_fetches_its_own_code(server: RunningServer, tmp_path: Path) -> No
     _, flag, script, _, sha256 = map(str, cast("list[str]", fetcher(code, "")["command"]))
     job = {"LAUNCHYARD_SERVER": server.url, "LAUNCHYARD_TOKEN": token}
     words = [sys.executable, flag, script, str(tmp_path), sha256]
-    subprocess.run(words, env=job, check=True, timeout=30)
+    subprocess.run(words, env=job, check=True, timeout=LIMIT_S)
     assert (tmp_path / "train.py").read_text() == "print(1)\n"
 
 
@@ -168,7 +168,7 @@ def test_a_path_leads_nowhere_else(server: RunningServer, queue: str, path: str)
     url = f"{server.api}/items/{item}/attempts/1/outputs/{path}"
     request = server.session.prepare_request(_put(url, server.admin_key))
     request.url = url
-    answer = server.session.send(request, timeout=30)
+    answer = server.session.send(request, timeout=LIMIT_S)
     assert answer.status_code in {404, 422}, answer.text
     assert server.call("GET", f"/items/{item}/outputs")["outputs"] == []
 

@@ -19,7 +19,7 @@ from launchyard.adapters.http.app import endpoints
 from launchyard.adapters.http.describe import openapi
 from tests.adapters.http.agents import FakeAgent
 from tests.adapters.http.table import table
-from tests.servers import RunningServer, running_server
+from tests.servers import LIMIT_S, RunningServer, running_server
 
 SCHEMA = schemathesis.openapi.from_dict(openapi(endpoints(table()), "0"))
 FOUND: Any = list(SCHEMA.get_all_operations())
@@ -87,7 +87,7 @@ def _sent(server: RunningServer, case: Any) -> tuple[str, requests.Response]:
     request["headers"]["Authorization"] = f"Bearer {server.admin_key}"
     request["headers"].pop("Host", None)
     # The head of the answer is enough: a stream would go on.
-    with server.session.request(**request, stream=True, timeout=60) as answer:
+    with server.session.request(**request, stream=True, timeout=LIMIT_S) as answer:
         kind = answer.headers.get("Content-Type", "")
         text = "" if "event-stream" in kind or answer.status_code < 400 else answer.text
     return text, answer

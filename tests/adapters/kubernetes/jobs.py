@@ -14,7 +14,7 @@ from launchyard.domain.naming import Owner, labels, target_name
 from launchyard.ports.runner import Handle, Launch, Observation, Watch
 from tests.adapters.kubernetes.plans import script_plan
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 def launch(

@@ -39,7 +39,7 @@ from tests.adapters.git.gitserver import (
 from tests.adapters.kubernetes.jobs import end_of, launch
 from tests.rig.kubernetes.standin import standin
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")

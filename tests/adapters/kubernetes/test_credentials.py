@@ -18,7 +18,7 @@ from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.paths import Address
 from launchyard.ports.runner import RunnerError
 from tests.adapters.git.gitserver import make_certificate
-from tests.programs import until
+from tests.programs import LIMIT_S, until
 from tests.rig.kubernetes.standin import Kubernetes, standin
 
 PROGRAM: Final = """\
@@ -138,7 +138,7 @@ def test_in_a_pod_its_own_account_is_used(tmp_path: Path) -> None:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, Launch, Observation
 from tests.adapters.local.plans import local_launch
 
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 class Yard:

@@ -47,5 +47,5 @@ def local_launch(jobs: Path, script: str, **changes: Any) -> Launch:
         name=name,
         labels=labels(owner, "0" * 64),
         plan=local_plan(jobs / name, script, **changes),
-        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 60,
+        deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 600,
     )

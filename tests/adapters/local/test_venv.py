@@ -16,7 +16,7 @@ from launchyard.adapters.local.venv.builder import VenvBuilder, VenvConfig
 from launchyard.adapters.local.venv.wanted import wanted
 from launchyard.domain.reason import Reason
 from launchyard.ports.builder import BuildError, BuildRequest, Built
-from tests.adapters.local.kit import eventually
+from tests.adapters.local.kit import WAIT_S, eventually
 from tests.adapters.local.wheels import make_project, make_wheel
 
 _BUILD = """\
@@ -108,7 +108,7 @@ def test_two_processes_build_once(config: VenvConfig, tmp_path: Path) -> None:
     eventually((tmp_path / "begun").exists)
     second = begin(config, request)
     hold.unlink()
-    caches = {pickle.loads(one.communicate(timeout=60)[0]).cache for one in (first, second)}  # noqa: S301
+    caches = {pickle.loads(one.communicate(timeout=WAIT_S)[0]).cache for one in (first, second)}  # noqa: S301
     assert caches in ({"miss", "joined"}, {"miss", "hit"})
     assert (tmp_path / "begun").read_text() == "x"
 
@@ -124,7 +124,7 @@ def test_a_killed_build_is_made_anew(config: VenvConfig, tmp_path: Path) -> None
     second = begin(config, request)
     eventually(lambda: (tmp_path / "begun").read_text() == "xx")
     hold.unlink()
-    built = pickle.loads(second.communicate(timeout=60)[0])  # noqa: S301
+    built = pickle.loads(second.communicate(timeout=WAIT_S)[0])  # noqa: S301
     assert built.cache == "miss"
     assert modules(built) == {"tiny", "held"}
 

@@ -87,7 +87,7 @@ class Site:
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str, str]:
         """Return status, content type and body."""
-        connection = http.client.HTTPConnection(*self.endpoint.address, timeout=10)
+        connection = http.client.HTTPConnection(*self.endpoint.address, timeout=120)
         try:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()

@@ -49,7 +49,7 @@ def _url(folder: Path) -> str:
 
 
 def _open(folder: Path) -> SqlStore:
-    return open_store(_url(folder), MovableClock(), StoreSettings(busy_s=30.0))
+    return open_store(_url(folder), MovableClock(), StoreSettings(busy_s=120.0))
 
 
 def test_sixteen_claimers_and_a_limit_of_three(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_sixteen_claimers_and_a_limit_of_three(tmp_path: Path) -> None:
         mine = _open(tmp_path)
         try:
             worker = World(mine, MovableClock(), 45, 600).worker(f"host:{number}")
-            together.wait(60)
+            together.wait(120)
             claimed.extend(grant.item for grant in worker.claim(2).items)
         finally:
             mine.close()

@@ -85,7 +85,7 @@ def test_a_forgotten_item_leaves_nothing(journal: SqliteJournal) -> None:
 def test_kill_minus_nine_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     """The process dies right after its last commit."""
     words = [sys.executable, "-c", WRITER, str(tmp_path)]
-    done = subprocess.run(words, timeout=60, check=False)
+    done = subprocess.run(words, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL
     contents = reopened(tmp_path)
     assert len(contents.entries) == 50

@@ -20,7 +20,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.review import JobEvent
 
 SECRET = "0123456789abcdef"  # noqa: S105 - the test's own
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 class Site:
@@ -74,7 +74,7 @@ def site() -> Iterator[Site]:
 
 def receiver(url: str, *allow: str) -> Receiver:
     """Return a receiver as a configuration names it."""
-    return Receiver(url=url, secret=SECRET, networks=Networks.of(allow), timeout_s=5.0)
+    return Receiver(url=url, secret=SECRET, networks=Networks.of(allow), timeout_s=LIMIT_S)
 
 
 def event(number: int = 1, state: AttemptState = AttemptState.RUNNING) -> JobEvent:
