@@ -15,12 +15,25 @@ from tests.servers import RunningServer, running_server
 from tests.stock_client import Stock, stock_python
 
 TRAIN = """
+from pathlib import Path
+
 import wandb
 
-with wandb.init(config={"lr": 0.1}) as run:
+settings = wandb.Settings(disable_job_creation=False, save_code=True)
+with wandb.init(config={"lr": 0.1}, settings=settings) as run:
     print("hello from the run")
     run.log({"loss": 0.5})
     run.summary["best"] = 0.5
+    Path("weights.bin").write_bytes(b"weights")
+    model = wandb.Artifact("model", "model")
+    model.add_file("weights.bin")
+    run.log_artifact(model, aliases=["best"]).wait()
+    run.save("weights.bin")
+    run.log_code(str(Path(__file__).parent))
+    used = run.use_artifact("model:best")
+    assert Path(used.download("used"), "weights.bin").read_bytes() == b"weights"
+    model.aliases.append("good")
+    model.save()
 """
 COMMANDS = """
 import json
@@ -31,7 +44,10 @@ for words in json.loads(sys.argv[1]):
     cli.cli(words, standalone_mode=False)
 """
 RUN = """query R($n: String!) { project(name: "p", entityName: "team") {
-  run(name: $n) { state config summaryMetrics historyLineCount user { username } } } }"""
+  artifactCollectionMembership(name: "model:good") { aliases { alias }
+    artifact { artifactType { name } files { edges { node { name } } } } }
+  run(name: $n) { state config summaryMetrics historyLineCount user { username }
+    files(names: ["weights.bin"]) { edges { node { sizeBytes } } } } } }"""
 PLACE = ("-e", "team", "-p", "p")
 ENTRY = ("-E", "python train.py")
 
@@ -68,7 +84,8 @@ def test_our_agent_runs_what_stock_clients_launch(
     """Jobs of a folder and of a repository, a repository itself, and a script with a run.
 
     What a job says goes under its launch, which needs no command of its own; an image's job is a
-    launch of the image. `wandb.init()` needs no more than the token of its attempt.
+    launch of the image. `wandb.init()` needs no more than the token of its attempt, and neither
+    do files, code and artifacts of the run.
     """
     server = stock.server
     items = {server.submit(str(stock_python()), str(stock.home / "run.py")): "run"}
@@ -84,6 +101,7 @@ def test_our_agent_runs_what_stock_clients_launch(
         log = server.ask("GET", f"/items/{item}/logs").text
         assert _item(server, item)["attempt_state"] == "succeeded", (where, log)
         assert log.count(f"hello from the {where}\n") == 1
+        assert "ERROR" not in log
     _check_run(server, _item(server, next(iter(items)))["run_id"])
     assert "Traceback" not in server.said()
 
@@ -120,7 +138,12 @@ def _launched(stock: Stock, url: str) -> dict[str, str]:
 
 def _check_run(server: RunningServer, name: str) -> None:
     body = {"query": RUN, "variables": {"n": name}}
-    run = server.ask("POST", "graphql", json=body).json()["data"]["project"]["run"]
+    project = server.ask("POST", "graphql", json=body).json()["data"]["project"]
+    run, model = project["run"], project["artifactCollectionMembership"]
+    assert {one["alias"] for one in model["aliases"]} == {"v0", "latest", "best", "good"}
+    assert model["artifact"]["artifactType"] == {"name": "model"}
+    assert model["artifact"]["files"]["edges"] == [{"node": {"name": "weights.bin"}}]
+    assert run["files"]["edges"] == [{"node": {"sizeBytes": len(b"weights")}}]
     assert (run["state"], run["historyLineCount"]) == ("finished", 1)
     assert run["user"] == {"username": "admin"}
     assert json.loads(run["summaryMetrics"])["best"] == 0.5

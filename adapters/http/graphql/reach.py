@@ -55,20 +55,19 @@ class Reach:
     def maker(self, ask: Ask, key: RunKey) -> tuple[str, str]:
         """Return the item and the run that a new version in the project of *key* is of.
 
-        Both are empty for a key. A job makes artifacts only where its own run has begun.
+        Both are empty for a key. A job makes artifacts only where its own run has begun; clients
+        name no run for the job artifact that they make at a run's end.
         """
         own = ask.own
         if own is None:
             ask.require_run(key.entity)
             return "", ""
-        self.own_run(own, key)
-        return own.item, own.run.name
-
-    def own_run(self, own: Own, key: RunKey) -> None:
-        """Refuse every run but the one that a job has begun."""
-        known = self._store.run(key) if key.entity == own.run.entity else None
-        if key.name != own.run.name or known is None or known.item != own.item:
+        mine = RunKey(entity=own.run.entity, project=key.project, name=own.run.name)
+        known = self._store.run(mine)
+        ours = known is not None and known.item == own.item and key.entity == mine.entity
+        if not ours or key.name not in {"", mine.name}:
             raise refused(own, f"artifacts of {key.name!r} in {key.entity}/{key.project}")
+        return own.item, own.run.name
 
     def _named(self, own: Own, found: Artifact) -> bool:
         return any(self._means(own, name, found) for name in own.names)

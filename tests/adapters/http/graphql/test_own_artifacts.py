@@ -61,7 +61,7 @@ def test_a_job_makes_reads_and_names_artifacts_of_its_own_run(
     assert aliases(job.client, first) == {"v0", "latest", "best"}
     second = made(job.client, name, "d2", **own)
     assert aliases(client, first) == {"v0", "best"}
-    assert make(job.client, name, "d1", **own)["data"]["createArtifact"]["artifact"]["id"] == first
+    assert make(job.client, name, "d1")["data"]["createArtifact"]["artifact"]["id"] == first
     use = {"entityName": "team", "projectName": "p", **own, "artifactID": second}
     assert job.client.do("useArtifact", "artifact { digest }", **use)["artifact"]["digest"] == "d2"
     place = {"entityName": "team", "projectName": "p", "artifactCollectionName": name}
@@ -157,7 +157,7 @@ def test_no_artifact_of_others_is_open_to_it(
         {"projectName": "apart", "runName": job.run},
         {"entityName": "ada", "runName": job.run},
         {"runName": "other"},
-        {},
+        {"projectName": "apart"},
     ):
         [error] = make(job.client, name, "d", **given)["errors"]
         assert error["extensions"]["status"] == 403, given
