@@ -35,7 +35,8 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         configure(tmp_path, cluster)
         made.queue = "cluster"
         queue = {"name": made.queue, "resource": "kubernetes", "config": {}}
-        made.call("POST", PATH, json=queue | {"retry": {"budgets": {"platform": 0}}})
+        more = {"retry": {"budgets": {"platform": 0}}, "overridable": ["start_grace"]}
+        made.call("POST", PATH, json=queue | more)
         agent = made.start_agent()
         good = put(made, 'echo "hello from $LAUNCHYARD_ITEM"; test -n "$LAUNCHYARD_TOKEN"')
         bad = put(made, "exit 3")
