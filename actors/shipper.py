@@ -135,9 +135,10 @@ class LogShipper:
                 self._plan(shipment, min(due, shipment.due))
 
     def _plan(self, shipment: Shipment, due: float) -> None:
-        before = self._rota.first()
+        first = self._rota.first()
+        waits = first.due if first is not None else float("inf")  # it may be this very one
         self._rota.plan(shipment, due)
-        if before is None or due < before.due:
+        if due < waits:
             self._changed.notify()
 
     def _free(self, shipment: Shipment, due: float) -> None:

@@ -49,6 +49,11 @@ class Stream:
     def __init__(self, response: Any) -> None:
         self._response = response
 
+    @property
+    def framed(self) -> bool:
+        """Tell whether its end is marked as such: a broken connection is then an error."""
+        return bool(self._response.chunked)
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the pieces as they come.
 

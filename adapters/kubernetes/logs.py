@@ -30,8 +30,15 @@ _STREAMS: Final = 256
 """How many logs are followed at a time; each costs a connection and a thread."""
 
 _ENDS: Final = 16
+_OVER: Final = frozenset({"Succeeded", "Failed"})
+_UNKNOWN: Final = "ContainerStatusUnknown"
+"""What a node says of a container that was gone when it came back."""
+
 _SHORT_JOB_S: Final = 1.0
 """A log is followed when its job has run for this long: one request is enough for the others."""
+
+_NEWS_S: Final = 1.0
+"""How much sooner than of its pods one may hear of a job's end: they are told of apart."""
 
 _PATIENCE_S: Final = 5.0
 _SHORT_S: Final = 2.0
@@ -58,6 +65,7 @@ class Logs:
         self._tails: dict[Container, Tail] = {}
         self._known: dict[str, _Job] = {}
         self._listed: set[str] = set()
+        self._over_s: dict[str, float] = {}
         self._changed: Callable[[Handle], None] | None = None
         places.listen(self._hear)
 
@@ -79,6 +87,8 @@ class Logs:
         entry = job.entry
         over = entry is None or entry.found.phase in OVER or self._is_gone(handle, spot)
         if over and entry is not None and not _all_heard(job.pods):
+            if self._may_hear(spot.uid):
+                return LogSlice(source=source, start=start, to=start, data=b"")
             job = self._asked(spot, job)
         found = _named(entry, job.pods).get(source) if entry is not None else None
         if found is None or not _began(found[1]):
@@ -87,6 +97,8 @@ class Logs:
         key = Container(spot.place.namespace, pod.name, pod.uid, container.name)
         tail = self._tail(spot, key, start, handle)
         tail.restarts, tail.last = container.restarts, over
+        if _ended_plainly(pod, container) and container.at_ms is not None:
+            tail.note_over(container.at_ms)
         data = tail.take(start, most_b) or b""
         if tail.wants:
             self._ask_for(tail)
@@ -107,6 +119,7 @@ class Logs:
         with self._lock:
             job = self._known.pop(spot.uid, None)
             self._listed.discard(spot.uid)
+            self._over_s.pop(spot.uid, None)
             uids = {pod.uid for pod in (job.pods if job else ())}
             keys = [key for key in self._containers(job) if key in self._tails]
             gone = [self._tails.pop(key) for key in keys if key.uid in uids]
@@ -176,6 +189,14 @@ class Logs:
             kept = self._known[spot.uid] = _Job(job.handle, job.entry, tuple(pods.values()))
         return kept
 
+    def _may_hear(self, uid: str) -> bool:
+        """Tell whether news of an ended job's pods may still come by themselves."""
+        now = time.monotonic()
+        with self._lock:
+            new = uid not in self._listed
+            since_s = self._over_s.setdefault(uid, now)
+        return self._changed is not None and new and now - since_s < _NEWS_S
+
     def _asked(self, spot: Spot, job: _Job) -> _Job:
         """Ask for the pods of a job that is over, once: news of them may be on their way."""
         if spot.uid in self._listed or job.entry is None:
@@ -201,7 +222,13 @@ def _began(container: ContainerSummary) -> bool:
 
 def _all_heard(pods: Sequence[PodSummary]) -> bool:
     """Tell whether there is a pod, and none that would still run by what was heard of it."""
-    return bool(pods) and all(pod.phase in {"Succeeded", "Failed"} for pod in pods)
+    return bool(pods) and all(pod.phase in _OVER for pod in pods)
+
+
+def _ended_plainly(pod: PodSummary, container: ContainerSummary) -> bool:
+    """Tell whether the node has told of a container's only end, and nothing else befell its pod."""
+    ended = container.step is Step.ENDED and container.reason != _UNKNOWN and not container.restarts
+    return ended and pod.phase in _OVER and not (pod.reason or pod.disruption or pod.deleting)
 
 
 def _named(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from launchyard.adapters.kubernetes.errors import KubernetesError
-from launchyard.adapters.kubernetes.tail import Tail
+from launchyard.adapters.kubernetes.tail import NEAR_S, Tail
 
 _BREATH_S: Final = 0.5
 _LONGEST_S: Final = 30.0
@@ -186,5 +186,7 @@ def _read(tail: Tail, *, follow: bool) -> float:
         tail.read(follow=follow)
     except KubernetesError as e:
         asked_s = e.retry_after_s
+    if tail.paused:
+        asked_s = NEAR_S  # news of its container's end may be on their way
     tail.tries = 0 if tail.heard_b > before or tail.was_cut else min(tail.tries + 1, 10)
     return max(min(_BREATH_S * 2.0**tail.tries, _LONGEST_S), asked_s)

@@ -16,10 +16,25 @@ from launchyard.adapters.kubernetes.paths import POD_KIND
 _AHEAD_B: Final = 256 << 10
 _BREATH_S: Final = 0.5
 _NOT_BEGUN: Final = 400
+
+NEAR_S: Final = 2.0
+"""A node that begins anew takes longer than this until it tells of an end that it missed."""
+
+_BEHIND_S: Final = 10.0
+_SMALL_B: Final = 64 << 10
+_BRIEF_S: Final = 60.0
 _PUT_AWAY: Final = (
     b"[launchyard: the node has put an older part of this log away; "
     b"lines may be missing here, or come again]\n"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """When we heard of something, by the monotonic clock, and when it was."""
+
+    s: float
+    wall_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,8 @@ class Tail:
     """Reads a container's log, over and over from where it was; thread-safe.
 
     *news* hears, in the reader's thread, when there is something to be taken again, and of the end:
-    a stream's end is the log's when the container was over before the stream began.
+    a stream's end is the log's when the container was over before the stream began. It is also
+    when a followed stream and its container ended at one time, of a log that is short and small.
     """
 
     def __init__(
@@ -47,7 +63,7 @@ class Tail:
         self._data, self._start = bytearray(), start
         self._mark, self._at = Mark(), 0
         self._stream: Stream | None = None
-        self._claimed = self.was_cut = False
+        self._claimed = self._framed = self.was_cut = False
         self._read_restarts = 0
         self.restarts = 0
         self.closed = False
@@ -56,11 +72,35 @@ class Tail:
         """Whether the container is over, so that what cannot be had now never will be."""
         self.heard_s, self.heard_b = 0.0, 0
         self.tries = 0
+        self._over: _Moment | None = None
+        self._paused: _Moment | None = None
 
     @property
     def wants(self) -> bool:
         """Tell whether more may be read."""
         return not (self.done or self.closed)
+
+    @property
+    def paused(self) -> bool:
+        """Tell whether the node has ended the last stream by itself, perhaps for good."""
+        return self._paused is not None
+
+    def note_over(self, at_ms: int) -> None:
+        """Note that the container ended in the regular way, and that its pod is over for good."""
+        with self._changed:
+            self._over = self._over or _Moment(time.monotonic(), at_ms)
+            self.done = self.done or self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Tell whether a followed stream ended because the container had.
+
+        A node that begins anew, or is cut off, ends streams in the same way, though hardly between
+        the end of one of its containers and its telling of that.
+        """
+        over, paused = self._over, self._paused
+        if over is None or paused is None or paused.wall_ms < over.wall_ms:
+            return False
+        return -NEAR_S <= paused.s - over.s <= _BEHIND_S
 
     @property
     def _wanted(self) -> int:
@@ -101,16 +141,31 @@ class Tail:
             KubernetesError: the log cannot be had now.
         """
         last, restarts = self.last, self.restarts
-        self.was_cut, self.heard_s = False, time.monotonic()
+        self.was_cut, self.heard_s, self._paused = False, time.monotonic(), None
         if restarts > self._read_restarts and (self._mark.lines or not self._wanted):
             self._stretch({"previous": "true"})
         self._read_restarts = restarts
         begins_within = not self._mark.lines and self._wanted > 0
         there = begins_within and self._catch_up()
         if there is not None and not (begins_within and (last or not follow)):
-            there = self._stretch({"follow": "true"} if follow and not last else {})
-        if last and there is not None and not self.closed:
+            there = self._follow() if follow and not last else self._stretch({})
+        if there is not None and not self.closed and (last or self._is_whole()):
             self._settle()
+
+    def _follow(self) -> bool | None:
+        """Read what comes, and note whether the end of that may be the log's.
+
+        It is not taken for that where a node may have begun another file under its readers, which
+        some then miss, or where a proxy may have let a connection go.
+        """
+        began_s = time.monotonic()
+        there = self._stretch({"follow": "true"})
+        now = time.monotonic()
+        with self._changed:
+            brief = now - began_s < _BRIEF_S and self._wanted <= _SMALL_B
+            if there and brief and self._framed:
+                self._paused = _Moment(now, time.time_ns() // 1_000_000)
+        return there
 
     def _catch_up(self) -> bool | None:
         """Read from the beginning up to where another process was, as far as the node has it."""
@@ -136,6 +191,7 @@ class Tail:
             if e.status in {NOT_FOUND, _NOT_BEGUN}:
                 return False
             raise
+        self._framed = stream.framed
         try:
             self._pour(stream, Reader(self._mark))
         except KubernetesError:

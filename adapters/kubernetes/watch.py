@@ -18,6 +18,8 @@ from launchyard.ports.runner import Handle, Observation, RunnerError, Seen
 
 _log = logging.getLogger(__name__)
 _SOON_S: Final = 2.0
+_WORDS_S: Final = 0.5
+"""How much sooner one may hear of a job's failure than of what its pod says: they come apart."""
 
 
 class KubernetesWatch:
@@ -29,6 +31,7 @@ class KubernetesWatch:
         self._told: dict[Handle, Observation | None] = {}
         self._by_spot: dict[Spot, Handle] = {}
         self._news: dict[Handle, None] = {}
+        self._unexplained: dict[Handle, float] = {}
         self._later: list[tuple[float, str, Handle]] = []
         self._woken = False
         places.listen(self._hear)
@@ -68,6 +71,7 @@ class KubernetesWatch:
         self._places.unlisten(self._hear)
         with self._changed:
             self._told.clear()
+            self._unexplained.clear()
             self._by_spot.clear()
             self._news.clear()
 
@@ -117,12 +121,28 @@ class KubernetesWatch:
     def _see(self, handle: Handle) -> Seen | None:
         """Judge a job; return what is news."""
         try:
-            look = self._standing.kept(handle) or self._standing.asked(handle)
+            look = self._standing.kept(handle)
+            if look is None and self._may_hear_why(handle):
+                return None
+            look = look or self._standing.asked(handle)
         except RunnerError as e:
             events.TARGET_SILENT.log(_log, name=handle.name, error=e)
             self._look_later(handle, _SOON_S)
             return None
         return self._keep(handle, look)
+
+    def _may_hear_why(self, handle: Handle) -> bool:
+        """Tell whether news of a failed job's pod may still come by themselves; look again then."""
+        spot, now = self._places.spot(handle), time.monotonic()
+        if self._places.view(spot.place).entry(spot.uid, handle.name) is None:
+            return False
+        with self._changed:
+            if handle not in self._told:
+                return True
+            left_s = self._unexplained.setdefault(handle, now + _WORDS_S) - now
+            if left_s > 0:
+                self._look_later(handle, left_s)
+            return left_s > 0
 
     def _keep(self, handle: Handle, look: Look) -> Seen | None:
         with self._changed:
@@ -142,5 +162,6 @@ class KubernetesWatch:
 
     def _forget(self, handle: Handle) -> None:
         self._told.pop(handle, None)
+        self._unexplained.pop(handle, None)
         self._news.pop(handle, None)
         self._by_spot.pop(self._places.spot(handle), None)
