@@ -19,6 +19,8 @@ from launchyard.ports.launch_server import ServerError
 
 _MOST: Final = 200
 _REFUSALS: Final = 5
+_MOST_WAIT_S: Final = 4.0
+"""With a try that hangs before it, and with all that is then told, well below ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Reporter(Role[ReporterLetter]):
 
     def work(self, letters: Sequence[ReporterLetter]) -> None:
         self._sort(letters)
-        wait = Backoff(0.25, 8.0)
+        wait = Backoff(0.25, _MOST_WAIT_S)
         while (batch := self._batch()) and not self._session.quit.is_set():
             self.mailbox.doing = f"sends {len(batch)} reports"
             if self._send(batch):

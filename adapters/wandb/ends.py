@@ -11,16 +11,18 @@ from urllib.parse import quote
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
+from launchyard.adapters.wandb.acks import acknowledge
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.crew import Crew
 from launchyard.adapters.wandb.errors_file import ErrorFiles
 from launchyard.adapters.wandb.graphql import Reply
-from launchyard.adapters.wandb.line import Line, field_of, inner, now_ms
+from launchyard.adapters.wandb.line import Line, field_of, inner, is_passing, now_ms
 from launchyard.adapters.wandb.requeue import requeue
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Answer, Fact, Report, Verdict
 from launchyard.domain.wandb_ends import End, Stage, Word, end_of, warning_stage
+from launchyard.domain.wandb_items import LEASE_MS
 from launchyard.ports.launch_server import ServerError
 
 _CHUNK: Final = 50
@@ -31,7 +33,6 @@ _SIDE_BY_SIDE: Final = 6
 """How many addresses of their own are sent to at once: a run's stream, a file's place."""
 
 _RUNNING: Final = "running"
-_PASSING: Final = ("internal", "timeout", "timed out", "unavailable", "temporar", "try again")
 _TAKEN: Final = Answer(verdict=Verdict.TAKEN)
 
 
@@ -59,6 +60,8 @@ class Ends:
         Raises:
             ServerError: the server was not reached; what it heard is known and not told again.
         """
+        self._line.graphql.look(op.viewer())
+        self._settle(batch)
         ends: list[tuple[Held, Fact]] = []
         for report in batch:
             held = self._line.book.get(report.lease.item)
@@ -76,6 +79,13 @@ class Ends:
     def close(self) -> None:
         """Let go of the threads."""
         self._crew.close()
+
+    def _settle(self, batch: Sequence[Report]) -> None:
+        """See whose the items are that ended before their ack, where it may be another's by now."""
+        late = now_ms() - LEASE_MS
+        over = {report.lease.item for report in batch if report.fact.state in ENDS}
+        unsure = [h for h in map(self._line.book.get, over) if h is not None and not h.acked]
+        acknowledge(self._line, [held for held in unsure if held.popped_ms <= late])
 
     def _warn(self, batch: Sequence[Report]) -> None:
         """Pass on what targets complain of while jobs wait or run: once per item and words."""
@@ -222,9 +232,7 @@ def _refused(reply: Reply, part: Sequence[_Told]) -> dict[str, str]:
         for number, one in enumerate(part)
         if op.alias(number) in reply.errors
     }
-    if len(found) == len(part) and any(
-        w in text.lower() for text in found.values() for w in _PASSING
-    ):
+    if len(found) == len(part) and any(map(is_passing, found.values())):
         raise ServerError(next(iter(found.values())), retry=True)
     return found
 

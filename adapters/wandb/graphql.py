@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 
+from launchyard.adapters.wandb.connections import Connections, Patience
 from launchyard.adapters.wandb.network import Network
 from launchyard.domain.documents import Json
 from launchyard.ports.launch_server import ServerError
 
-CONNECT_S: Final = 5.0
-READ_S: Final = 20.0
 LONGEST_PAUSE_S: Final = 300.0
 """Longest pause that a server is granted; more is asked for by mistake."""
 
 _REFUSED: Final = frozenset({400, 401, 403, 404, 409, 410, 413, 422, 501})
 _UNAUTHORISED: Final = 401
 _SHOWN: Final = 300
-_JSON: Final = "application/json"
+_PLAIN: Final[Mapping[str, str]] = MappingProxyType({"Content-Type": "application/json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,17 @@ class Reply:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request; `waits` are for the connection and for the answer, in seconds."""
+
+    method: str
+    url: str
+    data: bytes
+    headers: Mapping[str, str]
+    waits: tuple[float, float]
+
+
 class GraphQL:
     """GraphQL at one W&B server; safe for any number of threads, a connection for each.
 
@@ -53,31 +63,47 @@ class GraphQL:
     kept.
     """
 
-    def __init__(self, base_url: str, key: Callable[[], str], agent: str) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: Callable[[], str],
+        agent: str,
+        patience: Patience = Patience(),  # noqa: B008 - it is frozen
+    ) -> None:
         self.url = base_url.rstrip("/")
-        self._key, self._agent = key, agent
+        self._key, self._agent, self._patience = key, agent, patience
         self._headers = _headers(key(), agent)
         self._network = Network()
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._sessions: list[requests.Session] = []
+        self._connections = Connections()
         self._quiet_until = 0.0
 
     def pause_s(self) -> float:
         """Return for how long the server has asked for silence."""
         return max(0.0, self._quiet_until - time.monotonic())
 
-    def ask(self, operation: Operation, read_s: float = READ_S) -> Reply:
+    def look(self, operation: Operation) -> None:
+        """See with a small *operation* whether a server is back that is known to be away.
+
+        It takes a moment at most, so whoever waits for its return is soon there, also where
+        packets are dropped and connections hang. A server that is only slow passes for away until
+        somebody who waits for longer has heard of it.
+
+        Raises:
+            ServerError: it is still away.
+        """
+        if self._connections.away:
+            patience = self._patience
+            waits = (patience.short_connect_s, patience.short_read_s)
+            url = f"{self.url}/graphql"
+            self._request(_Call("POST", url, _body(operation), _PLAIN, waits))
+
+    def ask(self, operation: Operation, read_s: float | None = None) -> Reply:
         """Send *operation*; an answer that has data is one, whatever else failed in it.
 
         Raises:
             ServerError: the server was not reached, refused, asks for silence, or has no data.
         """
-        body = {"operationName": operation.name, "query": operation.text}
-        if operation.variables:
-            body["variables"] = dict(operation.variables)  # type: ignore[assignment]
-        data = json.dumps(body, separators=(",", ":")).encode()
-        response = self.send("POST", f"{self.url}/graphql", data, read_s=read_s)
+        response = self.send("POST", f"{self.url}/graphql", _body(operation), read_s=read_s)
         return _reply(response, self.url)
 
     def send(
@@ -87,31 +113,17 @@ class GraphQL:
         data: bytes,
         *,
         headers: Mapping[str, str] | None = None,
-        read_s: float = READ_S,
+        read_s: float | None = None,
     ) -> requests.Response:
         """Make one request; our key goes to the server's own address alone.
 
         Raises:
             ServerError: the server was not reached, refused, or asks for silence.
         """
-        self._check_pause()
-        sent = {"Content-Type": _JSON} if headers is None else dict(headers)
-        if url.startswith(f"{self.url}/"):
-            sent |= self._headers
-        try:
-            response = self._session().request(
-                method,
-                url,
-                data=data,
-                headers=sent,
-                timeout=(CONNECT_S, read_s),
-                allow_redirects=False,
-                proxies=dict(self._network.proxies(url)),
-                verify=self._network.verify(url),
-            )
-        except (requests.RequestException, OSError) as error:
-            raise self._network.trouble(error, self._place(url)) from None
-        self._note_pause(response)
+        patience = self._patience
+        waits = (patience.connect_s, patience.read_s if read_s is None else read_s)
+        call = _Call(method, url, data, _PLAIN if headers is None else headers, waits)
+        response = self._request(call)
         if response.status_code == _UNAUTHORISED:
             self._headers = _headers(self._key(), self._agent)
         if not response.ok or response.is_redirect:
@@ -120,11 +132,31 @@ class GraphQL:
 
     def close(self) -> None:
         """Close every connection; a thread that calls again opens a new one."""
-        with self._lock:
-            sessions, self._sessions = self._sessions, []
-            self._local = threading.local()
-        for session in sessions:
-            session.close()
+        self._connections.close()
+
+    def _request(self, call: _Call) -> requests.Response:
+        """Make *call*, and note whether the server was heard of; a store is another matter."""
+        self._check_pause()
+        url, own = call.url, call.url.startswith(f"{self.url}/")
+        try:
+            response = self._connections.session().request(
+                call.method,
+                url,
+                data=call.data,
+                headers={**call.headers, **(self._headers if own else {})},
+                timeout=call.waits,
+                allow_redirects=False,
+                proxies=dict(self._network.proxies(url)),
+                verify=self._network.verify(url),
+            )
+        except (requests.RequestException, OSError) as error:
+            if own:
+                self._connections.lost()
+            raise self._network.trouble(error, self._place(url)) from None
+        if own:
+            self._connections.heard()
+        self._note_pause(response)
+        return response
 
     def _place(self, url: str) -> str:
         """Return what to call *url*; addresses of a store are long, and have signatures in them."""
@@ -146,15 +178,12 @@ class GraphQL:
             until = time.monotonic() + min(wait_s, LONGEST_PAUSE_S)
             self._quiet_until = max(self._quiet_until, until)
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
+
+def _body(operation: Operation) -> bytes:
+    body: dict[str, Json] = {"operationName": operation.name, "query": operation.text}
+    if operation.variables:
+        body["variables"] = dict(operation.variables)
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _headers(key: str, agent: str) -> dict[str, str]:

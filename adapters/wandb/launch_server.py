@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
 from launchyard.adapters.wandb import operations as op
-from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.acks import acknowledge
 from launchyard.adapters.wandb.book import Book, Held
 from launchyard.adapters.wandb.ends import Ends
 from launchyard.adapters.wandb.files import tails_in
 from launchyard.adapters.wandb.graphql import GraphQL
 from launchyard.adapters.wandb.intake import Intake
-from launchyard.adapters.wandb.line import Line, WandbSettings, inner
+from launchyard.adapters.wandb.line import Line, WandbSettings
 from launchyard.adapters.wandb.registration import register, register_again
+from launchyard.adapters.wandb.sweeps import sweeps_over
 from launchyard.adapters.wandb.watch import Watch
 from launchyard.domain.exchange import (
     AgentGrant,
@@ -39,9 +39,6 @@ from launchyard.domain.exchange import (
 from launchyard.ports.launch_server import ServerError
 
 _GOODBYE_S: Final = 3.0
-_GOES_ON: Final = frozenset({"RUNNING", "PAUSED"})
-"""States of a sweep in which it may begin another run."""
-
 _TAKEN: Final = Answer(verdict=Verdict.TAKEN)
 _STALE: Final = Answer(verdict=Verdict.STALE)
 
@@ -58,7 +55,7 @@ class WandbLaunchServer:
         agent = f"launchyard/{version('launchyard')}"
         self._line = line = Line(
             settings=settings,
-            graphql=GraphQL(settings.base_url, settings.key, agent),
+            graphql=GraphQL(settings.base_url, settings.key, agent, settings.patience),
             book=Book(settings.folder),
             tails=tails_in(settings.folder),
         )
@@ -89,7 +86,9 @@ class WandbLaunchServer:
         known = (line.book.get(one.lease.item) for one in batch)
         held = {one.item: one for one in known if one is not None}
         ours = acknowledge(line, [h for h in held.values() if not h.acked])
-        return [self._permit(one, held.get(one.lease.item), ours) for one in batch]
+        kept = {item: h for item, h in held.items() if ours.get(item, h.acked)}
+        over = sweeps_over(line, list(kept.values()))
+        return [self._permit(one, kept.get(one.lease.item), over) for one in batch]
 
     def report(self, caller: Caller, batch: Sequence[Report]) -> Sequence[Answer]:
         del caller
@@ -137,20 +136,14 @@ class WandbLaunchServer:
             line.graphql.ask(op.status(line.agent, "KILLED"), _GOODBYE_S)
             self._killed = alone
 
-    def _permit(self, asked: Launching, held: Held | None, ours: dict[str, bool]) -> Answer:
+    def _permit(self, asked: Launching, held: Held | None, over: Mapping[str, str]) -> Answer:
         """Note where an item of ours goes; one whose sweep is over goes nowhere."""
-        if held is None or not ours.get(held.item, held.acked):
+        if held is None:
             return _STALE
-        if held.sweep and (state := self._sweep(held)) not in _GOES_ON:
-            detail = f"the sweep {held.sweep} is {state.lower() or 'unknown'}, so no run begins"
-            return Answer(verdict=Verdict.REFUSED, detail=detail)
+        if held.item in over:
+            return Answer(verdict=Verdict.REFUSED, detail=over[held.item])
         self._line.book.change(held.item, place=asked.place)
         return _TAKEN
-
-    def _sweep(self, held: Held) -> str:
-        reply = self._line.ask(runs.sweep(held.entity, held.project, held.sweep))
-        state = inner(reply.data, "project", "sweep", "state")
-        return state.upper() if isinstance(state, str) else ""
 
     def _give_back(self, given: Release) -> Answer:
         """Let go of what is not launched; the rest stays with this agent, whose start adopts it.

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb.book import Book, Held
+from launchyard.adapters.wandb.connections import Patience
 from launchyard.adapters.wandb.files import LocalTails
 from launchyard.adapters.wandb.graphql import GraphQL, Operation, Reply
 from launchyard.domain.attempt import AttemptState
@@ -18,6 +20,8 @@ from launchyard.domain.item import ItemState
 from launchyard.domain.submission import WANDB_KEY, WANDB_URL
 from launchyard.domain.wandb_polling import STATUS_ALONE_S, STATUS_S
 from launchyard.ports.launch_server import ServerError
+
+_PASSING: Final = ("internal", "timeout", "timed out", "unavailable", "temporar", "try again")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class WandbSettings:
     max_schedulers: int = 1
     stop_after_s: float = 60.0
     job_read_s: float = 25.0
+    patience: Patience = field(default_factory=Patience)
 
 
 class Status:
@@ -161,3 +166,8 @@ def inner(value: object, *steps: str) -> object:
             return None
         value = value.get(step)
     return value
+
+
+def is_passing(refusal: str) -> bool:
+    """Tell whether a server that refuses in these words may only be unwell."""
+    return any(word in refusal.lower() for word in _PASSING)

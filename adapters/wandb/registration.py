@@ -71,8 +71,9 @@ def _make_known(line: Line, hello: AgentHello) -> None:
     agent = inner(_data(line, op.register(made)), "createLaunchAgent", "launchAgentId")
     if not isinstance(agent, str) or not agent:
         raise ServerError("the server registers the agent without an id", retry=True)
+    line.agent = agent  # what is known there is taken leave of, whatever comes next
     name = inner(_data(line, op.agent(agent)), "launchAgent", "name")
-    line.agent, line.name = agent, name if isinstance(name, str) and name else hello.name
+    line.name = name if isinstance(name, str) and name else hello.name
 
 
 def _data(line: Line, operation: Operation) -> Mapping[str, Any]:

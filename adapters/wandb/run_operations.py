@@ -44,14 +44,28 @@ def runs(asked: Sequence[RunRef], what: str, agent_id: str = "") -> Operation:
     return made("query", "RunState", declared, fields, variables)
 
 
-def sweep(entity: str, project: str, name: str) -> Operation:
-    """Ask whether a sweep goes on."""
-    text = (
-        "query GetSweepState($entity: String, $project: String, $sweep: String!) {"
-        " project(name: $project, entityName: $entity) { sweep(sweepName: $sweep) { state } } }"
-    )
-    variables: dict[str, Json] = {"entity": entity, "project": project, "sweep": name}
-    return Operation(name="GetSweepState", text=text, variables=variables)
+@dataclass(frozen=True, slots=True)
+class SweepRef:
+    """A sweep of any entity."""
+
+    entity: str
+    project: str
+    sweep: str
+
+
+def sweeps(asked: Sequence[SweepRef]) -> Operation:
+    """Ask of each sweep whether it goes on."""
+    declared, fields = [], []
+    variables: dict[str, Json] = {}
+    for number, ref in enumerate(asked):
+        names = (f"entity{number}", f"project{number}", f"sweep{number}")
+        declared += [f"${names[0]}: String", f"${names[1]}: String", f"${names[2]}: String!"]
+        variables |= dict(zip(names, (ref.entity, ref.project, ref.sweep), strict=True))
+        fields.append(
+            f"{alias(number)}: project(name: $project{number}, entityName: $entity{number})"
+            f" {{ sweep(sweepName: $sweep{number}) {{ state }} }}"
+        )
+    return made("query", "GetSweepState", declared, fields, variables)
 
 
 @dataclass(frozen=True, slots=True)
