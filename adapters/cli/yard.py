@@ -25,9 +25,11 @@ from launchyard.ports.records import Queue
 ENTITY: Final = "local"
 QUEUE: Final = "default"
 _HOST: Final = "127.0.0.1"
-_READY_S: Final = 30.0
+_READY_S: Final = 120.0
+"""For slow machines; who dies before is noticed at once."""
+
 _LOOK_S: Final = 0.02
-_SERVER_STOP_S: Final = 15.0
+_SERVER_STOP_S: Final = 60.0
 _TAIL_LINES: Final = 15
 
 

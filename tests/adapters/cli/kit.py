@@ -32,7 +32,7 @@ from launchyard.domain.reason import Reason
 from tests.servers import RunningServer
 
 PROGRAM = (sys.executable, "-m", "launchyard")
-LIMIT_S = 120
+LIMIT_S = 200
 
 
 @dataclass(frozen=True)
