@@ -16,7 +16,7 @@ from launchyard.domain.reason import Reason
 from launchyard.ports.families import CANCEL_DURATION, JOBS_ADOPTED, ORPHANS_FOUND
 from launchyard.ports.metrics import Family
 from launchyard.ports.runner import Launch
-from tests.actors.kit import TARGET, Bench, Running, gated, until
+from tests.actors.kit import LIMIT_S, TARGET, Bench, Running, gated, until
 from tests.actors.server import ScriptedServer
 from tests.adapters.local.plans import local_plan
 
@@ -50,9 +50,10 @@ def left_behind(bench: Bench, installation: str, item: str) -> Iterator[None]:
     owner = Owner(installation=installation, item=item, attempt=1, agent="before")
     name = target_name(installation, item, 1)
     plan = local_plan(bench.folder / "jobs" / name, "exec sleep 600")
-    deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + 90
+    deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + LIMIT_S
     launch = Launch(owner=owner, name=name, labels=labels(owner, ""), plan=plan, deadline=deadline)
     handle = runner.submit(launch)
+    until(lambda: runner.observe(handle).state is S.RUNNING, "its start")
     try:
         yield
         assert runner.observe(handle).state is S.RUNNING
@@ -73,7 +74,7 @@ def test_an_orphan_is_told_and_left(bench: Bench, server: ScriptedServer) -> Non
         until(lambda: running.agent.view.status().orphans, "the orphan")
         (view,) = running.agent.view.status().orphans
         assert (view.target, view.item, view.state) == (TARGET, "ghost", S.RUNNING)
-        assert total(running, ORPHANS_FOUND) == {"ignored": 1}
+        until(lambda: total(running, ORPHANS_FOUND) == {"ignored": 1}, "its count")
         assert "ghost" in status_html(running.agent.view.status(), 0)
         (bench.folder / "m.go").touch()
         assert server.wait_end("a").state is S.SUCCEEDED
@@ -101,4 +102,5 @@ def test_what_is_adopted_and_cancelled_is_counted(bench: Bench, server: Scripted
         assert total(running, JOBS_ADOPTED) == {"adopted": 1, "finished_meanwhile": 1}
         server.cancel("a")
         assert server.wait_end("a").state is S.CANCELLED
-        assert total(running, CANCEL_DURATION, "_count") == {TARGET: 1}
+        counted = {TARGET: 1}
+        until(lambda: total(running, CANCEL_DURATION, "_count") == counted, "its count")

@@ -99,11 +99,11 @@ def test_a_plugin_for_other_hooks_is_refused(install: Install, line: str, remedy
 def test_a_slow_hook_is_abandoned(install: Install) -> None:
     """A hook that never returns costs its time limit, once, and its plugin is off."""
     install("sloth", f"import threading\n{GOOD}".replace("return", "threading.Event().wait();"))
-    plugins = Plugins(Rules(limit_s=0.2))
+    plugins = Plugins(Rules(limit_s=2.0))
     assert fault(plugins) == Fault(
         plugin="sloth",
         hook="builders",
-        message="gave no answer within 0.2 s and was abandoned",
+        message="gave no answer within 2 s and was abandoned",
     )
     assert view(plugins, "sloth").state == "broken"
 
@@ -111,7 +111,7 @@ def test_a_slow_hook_is_abandoned(install: Install) -> None:
 def test_a_slow_import_is_abandoned(install: Install) -> None:
     """An import that never ends is a broken plugin, too."""
     install("sloth", "import threading\nthreading.Event().wait()")
-    assert "abandoned" in fault(Plugins(Rules(limit_s=0.2))).message
+    assert "abandoned" in fault(Plugins(Rules(limit_s=2.0))).message
 
 
 def test_a_raising_hook_switches_the_plugin_off(install: Install) -> None:

@@ -81,7 +81,7 @@ def never() -> Iterator[threading.Event]:
     event.set()
 
 
-def policy(limit_s: float = 5.0, **plugins: Plugin) -> PluginPolicy:
+def policy(limit_s: float = 60.0, **plugins: Plugin) -> PluginPolicy:
     """Return a policy of *plugins*."""
     settings: Any = {"strict": {"most": 3}}
     rules = Rules(extra=dict(plugins), settings=settings)
@@ -199,7 +199,7 @@ def test_events_come_in_their_order() -> None:
     told = policy(ear=listener)
     for number in range(50):
         told.tell(event(number))
-    told.close(10)
+    told.close(120)
     assert [one.seq for one in listener.asked] == list(range(50))
 
 
@@ -209,7 +209,7 @@ def test_a_listener_that_raises_hears_on() -> None:
     told = policy(ear=listener)
     told.tell(event(1))
     told.tell(event(2))
-    told.close(10)
+    told.close(120)
     assert len(listener.asked) == 2
 
 
@@ -226,7 +226,7 @@ def test_a_listener_that_hangs_holds_nobody_up(never: threading.Event) -> None:
     rules = Rules(extra={"stuck": Listener(hang), "good": good})
     told = PluginPolicy(Plugins(rules), metrics, 30.0)
     told.tell(event(0))
-    assert seen.wait(10)
+    assert seen.wait(120)
     for number in range(MOST + 10):
         told.tell(event(number))
     dropped = [

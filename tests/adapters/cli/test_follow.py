@@ -206,7 +206,9 @@ def test_a_live_list_on_a_terminal(home: Home, driver: Driver) -> None:
 def test_no_colours_when_they_are_not_wanted(home: Home, driver: Driver) -> None:
     """NO_COLOR keeps the list and drops the colours."""
     terminal = Terminal(home, "launch", "--follow", "--", "true", NO_COLOR="1")
+    terminal.until(lambda seen: "queued" in seen, "the first stage")
     _run_job(driver)
+    terminal.until(lambda seen: "step 2" in seen, "the log")
     driver.end()
     assert terminal.close() == 0
     assert "\x1b[32m" not in terminal.seen
