@@ -193,7 +193,9 @@ class Cluster:
         Raises:
             KubernetesError: it was refused, or the cluster does not answer.
         """
-        timeout = urllib3.Timeout(connect=_CONNECT_S, read=_SILENCE_S)
+        # Not all at one time: many logs that say nothing are asked for again one after another.
+        silence_s = _SILENCE_S * random.uniform(0.9, 1.4)  # noqa: S311 - not for secrets
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=silence_s)
         response = self._send("GET", path, None, query, timeout=timeout, preload_content=False)
         if response.status >= 400:  # noqa: PLR2004 - HTTP's
             with connection_errors("the cluster cannot be heard"):

@@ -215,23 +215,25 @@ class View:
 
     def _pod_told(self, word: str, obj: Mapping[str, Any]) -> None:
         with self._lock:
-            key = self._keep_pod(obj)
+            key, is_news = self._keep_pod(obj)
             uid = self._uids.get(key, "")
             if word == "DELETED" and not uid:
                 del self._pods[key]
-        if uid:
+        if uid and (is_news or word == "DELETED"):
             self._tell(uid)
 
-    def _keep_pod(self, obj: Mapping[str, Any]) -> Key:
+    def _keep_pod(self, obj: Mapping[str, Any]) -> tuple[Key, bool]:
+        """Keep a pod's summary; return its key, and whether it says anything new."""
         now_ms = time.time_ns() // 1_000_000
         uid = str(obj["metadata"]["uid"])
         labels = obj["metadata"].get("labels") or {}
         key = (str(labels.get(ITEM, "")), str(labels.get(ATTEMPT, "")))
         pods = self._pods.setdefault(key, {})
-        pods[uid] = summarise_pod(dict(obj), now_ms, pods.get(uid))
+        before = pods.get(uid)
+        now = pods[uid] = summarise_pod(dict(obj), now_ms, before)
         while len(pods) > _MOST_PODS:
             del pods[min(pods, key=lambda uid: pods[uid].created_ms or 0)]
-        return key
+        return key, now != before
 
     def _events_listed(self, objects: Iterable[Mapping[str, Any]]) -> None:
         for obj in objects:

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from tests.rig.kubernetes.cluster import Change, Cluster
@@ -52,20 +53,23 @@ def page_of(cluster: Cluster, wanted: Wanted) -> str:
             version, *after = json.loads(base64.urlsafe_b64decode(token))
             if version < cluster.oldest:
                 raise RefusedError(410, "Expired", "the continue token is too old")
-        found = [o for o in cluster.all(wanted.kind, wanted.space) if wanted.picks(o)]
-    rest = [o for o in found if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > after]
-    most = int(query.get("limit") or 0) or len(rest)
-    page = rest[:most]
+        found = cluster.all(wanted.kind, wanted.space)
+    rest = (o for o in found if _key(o) > after and wanted.picks(o))
+    most = int(query.get("limit") or 0) or len(found)
+    # Like a real server it does not say how many are left: where it selects, it would have to look.
+    page = list(islice(rest, most))
     meta: Obj = {"resourceVersion": str(version)}
-    if len(rest) > most:
-        last = page[-1]["metadata"]
-        token = json.dumps([version, last.get("namespace", ""), last["name"]])
+    if next(rest, None) is not None:
+        token = json.dumps([version, *_key(page[-1])])
         meta["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
-        meta["remainingItemCount"] = len(rest) - most
     kind = f"{wanted.kind.kind}List"
     return json.dumps(
         {"kind": kind, "apiVersion": wanted.kind.api, "metadata": meta, "items": page}
     )
+
+
+def _key(obj: Obj) -> list[str]:
+    return [obj["metadata"].get("namespace", ""), obj["metadata"]["name"]]
 
 
 def _event(word: str, text: str) -> str:
