@@ -16,7 +16,9 @@ from tests.stock_client import LIMIT_S, Stock, stock_python
 
 API = """
 import wandb
+from wandb.errors import CommError
 from wandb.sdk.launch import launch_add
+from wandb.sdk.launch.errors import LaunchError
 api = wandb.Api()
 assert api.default_entity == "team", api.default_entity
 kind = {"entity": "team", "name": "made"}
@@ -42,7 +44,11 @@ assert [one.id for one in api.run_queue("team", "made").items] == [queued.id]
 queued.delete()
 assert queued.state == "failed", queued.state
 api.run_queue("team", "made").delete()
-print("all of it")
+assert api.run_queue("zoe", "own").access == "USER"
+try:
+    launch_add(docker_image="busybox", entity="zoe", project="p", queue_name="own")
+except (CommError, LaunchError):
+    print("all of it")
 """
 
 TRAIN = """
@@ -62,6 +68,8 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
     """Give the client and a server with queues."""
     with running_server(tmp_path / "server") as server:
         server.make_queue()
+        server.call("POST", "/entities", json={"name": "zoe", "kind": "personal"})
+        server.make_queue(entity="zoe", queue="own", resource="local-container")
         variables = {"n": {"schema": {"type": "integer", "maximum": 4}}}
         server.make_queue(
             queue="boxes",
@@ -76,7 +84,7 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
 
 
 def test_launches_and_queues_of_a_stock_client(stock: Stock) -> None:
-    """`wandb launch` with its flags, and the public API of queues."""
+    """`wandb launch` with its flags, and the public API of queues, whose rights are REST's."""
     words = ("wandb", "launch", "-q", "boxes", "-e", "team", "-p", "p")
     (stock.home / "c.json").write_text('{"overrides": {"args": ["--epochs", "2"]}}')
     more = ("-c", "c.json", "--set-var", "n=3", "--priority", "high")
@@ -87,6 +95,7 @@ def test_launches_and_queues_of_a_stock_client(stock: Stock) -> None:
     assert item["spec"]["template_variables"] == {"n": 3}
     assert (item["priority"], item["resource"]) == (1, "local-container")
     assert "all of it" in stock.run("python", "-c", API)
+    assert stock.newest()["entity"] == "team"
 
 
 def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
