@@ -14,8 +14,10 @@ from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle, Observation, RunnerError
-from tests.adapters.kubernetes.jobs import end_of, launch, told
+from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
+from tests.adapters.kubernetes.jobs import LIMIT_S, end_of, launch, told
+from tests.programs import until
+from tests.rig.kubernetes.kinds import JOBS
 from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
 from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
 
@@ -44,6 +46,21 @@ def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[Kubern
     config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
     with closing(KubernetesRunner(config)) as runner:
         yield runner
+
+
+def gated(gate: Path) -> Launch:
+    """Return the launch of a job that fails with 3 once *gate* is there, however late that is."""
+    return launch(f"until [ -e {gate} ]; do sleep 0.05; done; exit 3")
+
+
+def cut_off(proxy: Proxy, fault: Fault) -> None:
+    """Cut the watches until one meets *fault*: one that was just about to begin is not cut."""
+
+    def met() -> bool:
+        proxy.cut()
+        return fault.met.wait(0.5)
+
+    until(met, "the fault")
 
 
 def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Proxy) -> None:
@@ -88,7 +105,7 @@ def test_no_try_comes_after_the_deadline(runner: KubernetesRunner, proxy: Proxy)
     with pytest.raises(RunnerError) as caught:
         runner.submit(late)
     assert caught.value.retry
-    assert time.clock_gettime(time.CLOCK_BOOTTIME) < now + 8.0
+    assert time.clock_gettime(time.CLOCK_BOOTTIME) < now + LIMIT_S
 
 
 def test_a_refusal_is_told_in_the_clusters_words(
@@ -104,36 +121,37 @@ def test_a_refusal_is_told_in_the_clusters_words(
         cluster.standin.denied.clear()
 
 
-def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy) -> None:
+def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy, tmp_path: Path) -> None:
     """W-08: it goes on where it was: what ended meanwhile is told."""
     watch = runner.watch()
-    handle = runner.submit(launch("sleep 1; exit 3"))
+    handle = runner.submit(gated(tmp_path / "go"))
     watch.add(handle)
     told(watch, lambda seen: seen.state is S.RUNNING)
-    proxy.add(Fault("GET", "watch=true", status=500, times=3))
-    proxy.cut()
+    cut_off(proxy, proxy.add(Fault("GET", "watch=true", status=500, times=3)))
+    (tmp_path / "go").touch()
     assert told(watch, lambda seen: seen.state is S.FAILED).exit_code == 3
     watch.close()
 
 
 def test_a_forgotten_past_is_listed_anew(
-    runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
+    runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes, tmp_path: Path
 ) -> None:
     """W-08: after a 410 what was deleted in the gap is noticed, and what ended in it."""
     watch = runner.watch()
-    ending, going = runner.submit(launch("sleep 1; exit 3")), runner.submit(launch("sleep 600"))
+    ending, going = runner.submit(gated(tmp_path / "go")), runner.submit(launch("sleep 600"))
     for handle in (ending, going):
         watch.add(handle)
         told(watch, lambda seen: seen.state is S.RUNNING)
-    proxy.add(Fault("GET", "watch=true", status=500, times=4))
-    proxy.cut()
-    standin = cluster.standin.cluster
-    jobs = next(kind for kind in standin.kinds.values() if kind.plural == "jobs")
-    standin.delete(jobs, cluster.namespace, going.name, {"propagationPolicy": "Foreground"})
-    standin.compact()
+    cut_off(proxy, proxy.add(Fault("GET", "watch=true", status=500, times=1000)))
+    known = cluster.standin.cluster
+    (tmp_path / "go").touch()
+    until(lambda: known.get(JOBS, cluster.namespace, ending.name)["status"].get("failed"), "3")
+    known.delete(JOBS, cluster.namespace, going.name, {"propagationPolicy": "Foreground"})
+    known.compact()
+    proxy.faults.clear()
     ends: dict[Handle, Observation] = {}
     while len(ends) < 2:
-        for seen in watch.wait(30.0):
+        for seen in watch.wait(LIMIT_S):
             ends[seen.handle] = seen.observation
         ends = {handle: seen for handle, seen in ends.items() if seen.reason}
     assert ends[ending].exit_code == 3
@@ -141,22 +159,21 @@ def test_a_forgotten_past_is_listed_anew(
     watch.close()
 
 
-def test_a_watch_that_is_refused_is_not_hurried(runner: KubernetesRunner, proxy: Proxy) -> None:
+def test_a_watch_that_is_refused_is_not_hurried(
+    runner: KubernetesRunner, proxy: Proxy, tmp_path: Path
+) -> None:
     """W-08: 403 and 500 are asked again later and later, and the watch lives on."""
     watch = runner.watch()
-    handle = runner.submit(launch("sleep 3; exit 3"))
+    handle = runner.submit(gated(tmp_path / "go"))
     watch.add(handle)
     told(watch, lambda seen: seen.state is S.RUNNING)
     faults = [proxy.add(Fault("GET", "/jobs?", status=code, times=400)) for code in (403, 500)]
-    for _ in range(40):
-        proxy.cut()  # again: a watch that was just about to begin is not cut
-        if faults[0].met.wait(0.5):
-            break
-    assert faults[0].met.is_set()
+    cut_off(proxy, faults[0])
     watch.wait(2.0)
     left = sum(fault.times for fault in faults)
     assert 800 - left < 20, "a cluster in trouble is not to be stormed"
     proxy.faults.clear()
+    (tmp_path / "go").touch()
     assert told(watch, lambda seen: seen.state is S.FAILED).exit_code == 3
     watch.close()
 

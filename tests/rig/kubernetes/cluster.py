@@ -86,13 +86,13 @@ class Cluster:
         return shelf.changes[bisect_right(shelf.versions, version) :]
 
     def compact(self) -> None:
-        """Forget the past: watches and pages that begin in it are refused with 410."""
+        """Forget the past: watches and pages that begin in it are refused with 410.
+
+        Watches that are open go on, and are told what they have not heard yet.
+        """
         with self.changed:
             self.oldest = self.version + 1
             self.version += 1
-            for shelf in self.shelves.values():
-                shelf.versions.clear()
-                shelf.changes.clear()
             self.changed.notify_all()
 
     def cut(self) -> None:

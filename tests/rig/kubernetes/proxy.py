@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final
 from urllib.parse import urlsplit
+
+from tests.rig.kubernetes.server import Listener
 
 _HOP: Final = {"connection", "transfer-encoding", "content-length", "keep-alive", "host"}
 
@@ -149,7 +151,7 @@ def troubled(upstream: str) -> Iterator[Proxy]:
     """Run a proxy to the API at *upstream*."""
     proxy = Proxy(upstream)
     handler = type("Handler", (Handler,), {"proxy": proxy})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Listener(("127.0.0.1", 0), handler)
     server.daemon_threads, server.block_on_close = True, False
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

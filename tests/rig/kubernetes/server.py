@@ -36,6 +36,12 @@ class Served:
     denied: set[tuple[str, str]] = field(default_factory=set)
 
 
+class Listener(ThreadingHTTPServer):
+    """Has room for many who come at once: with the usual five, others are put off for seconds."""
+
+    request_queue_size = 128
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -217,7 +223,7 @@ def _resources(cluster: Cluster, group: str, version: str) -> Obj:
 def serving(served: Served, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """Answer at a port of the system's choice until the context ends; over *tls* if it is given."""
     handler = type("Handler", (Handler,), {"served": served})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Listener(("127.0.0.1", 0), handler)
     server.daemon_threads, server.block_on_close = True, False
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
