@@ -213,7 +213,7 @@ class WandbServer:
             return [r for r in self.requests if field in r.fields]
 
     def wait_for(
-        self, condition: Callable[[WandbServer], Any], timeout_s: float = 20.0, why: str = ""
+        self, condition: Callable[[WandbServer], Any], timeout_s: float = 120.0, why: str = ""
     ) -> Any:
         """Wait until *condition(server)* is true, and give its value; it is asked at each change.
 

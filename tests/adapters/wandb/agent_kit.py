@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from launchyard.domain.exchange import (
     Report,
 )
 from launchyard.domain.reason import Reason
+from tests.programs import LIMIT_S
 from tests.wandb_server import WandbServer
 
 SPEC = {
@@ -55,7 +58,6 @@ class Side:
     queues: tuple[str, ...] = ("q1",)
     more: dict[str, Any] = field(default_factory=dict)
     starts: list[Side] = field(default_factory=list)
-    claims: int = 0
     seq: int = 0
 
     def __post_init__(self) -> None:
@@ -82,11 +84,10 @@ class Side:
 
     def claim(self, free: int = 4, wait_s: float = 0.0) -> ClaimAnswer:
         """Ask for items."""
-        self.claims += 1
         return self.port.claim(
             ClaimRequest(
                 caller=self.caller,
-                claim_id=f"{id(self)}-{self.claims}",
+                claim_id=uuid.uuid4().hex,
                 queues=self.queues,
                 free=free,
                 wait_s=wait_s,
@@ -94,9 +95,12 @@ class Side:
         )
 
     def one(self) -> ItemGrant:
-        """Claim the one item that there is."""
-        (grant,) = self.claim(free=1, wait_s=5.0).items
-        return grant
+        """Claim until one of the items that there are is here."""
+        until = time.monotonic() + LIMIT_S
+        while time.monotonic() < until:
+            for grant in self.claim(free=1, wait_s=5.0).items:
+                return grant
+        raise AssertionError("no item came")
 
     def launch(self, *grants: ItemGrant, place: Place = PLACE) -> list[Answer]:
         """Ask for leave to launch."""

@@ -13,6 +13,7 @@ from launchyard.adapters.git.settings import GitConfig
 from launchyard.adapters.wandb.artifacts import Access
 from launchyard.adapters.wandb.job_fetcher import JobFetcher, JobTools
 from launchyard.adapters.wandb.jobs import Jobs
+from tests.programs import LIMIT_S
 from tests.wandb_server import Artifact, WandbServer
 
 NAME = "ent/proj/train:latest"
@@ -25,7 +26,7 @@ def access(server: WandbServer, key: str = "") -> Access:
 
 def completed(spec: Mapping[str, Any], given: Access) -> Mapping[str, Any]:
     """Put into a launch what its job says, within a time that is long enough."""
-    return Jobs(given).completed(spec, time.monotonic() + 20)
+    return Jobs(given).completed(spec, time.monotonic() + LIMIT_S)
 
 
 def fetcher(server: WandbServer, environment: Mapping[str, str] | None = None) -> JobFetcher:

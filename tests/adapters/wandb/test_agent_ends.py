@@ -118,7 +118,7 @@ def _ended(side: Side, wandb_server: WandbServer, count: int, state: AttemptStat
 def test_runs_are_ended_side_by_side(side: Side, wandb_server: WandbServer) -> None:
     """Each has an address of its own, so one after the other would be a round trip for each."""
     batch = _ended(side, wandb_server, 6, S.SUCCEEDED)
-    wandb_server.slow(20, path="/file_stream")
+    wandb_server.slow(120, path="/file_stream")
     telling = threading.Thread(target=side.port.report, args=(side.caller, batch))
     telling.start()
     wandb_server.wait_for(lambda s: s.waiting == 6)

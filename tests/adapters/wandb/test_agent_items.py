@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -64,12 +65,12 @@ def test_a_claim_without_slots_asks_for_nothing(side: Side, wandb_server: WandbS
     """It waits until a newer claim, or its abort, ends it."""
     wandb_server.push("q1", SPEC)
     found: list[ClaimAnswer] = []
-    waiting = threading.Thread(target=lambda: found.append(side.claim(free=0, wait_s=30)))
+    waiting = threading.Thread(target=lambda: found.append(side.claim(free=0, wait_s=600)))
     waiting.start()
-    while not side.claims:
-        time.sleep(0.001)
-    assert len(side.claim(free=1, wait_s=5).items) == 1
-    waiting.join(5)
+    assert side.one()
+    while waiting.is_alive():  # it may have begun after that one
+        side.claim(free=0)
+        waiting.join(0.05)
     assert found == [ClaimAnswer()]
 
 
@@ -205,11 +206,13 @@ def test_a_server_that_asks_for_silence_gets_it(side: Side, wandb_server: WandbS
     wandb_server.push("q1", SPEC)
     with pytest.raises(ServerError):
         side.claim(free=1)
-    with pytest.raises(ServerError, match="asked for silence"):
+    [limited] = wandb_server.seen("popFromRunQueue")
+    with contextlib.suppress(ServerError):
         side.beat()
-    limited = wandb_server.requests[-1].ended
-    assert len(side.claim(free=1, wait_s=5).items) == 1
-    assert wandb_server.requests[-1].at - limited >= 0.6
+    assert side.one()
+    later = [request for request in wandb_server.requests if request.at > limited.ended]
+    assert later
+    assert all(request.at - limited.ended >= 0.6 for request in later)
 
 
 def test_nothing_overwrites_the_last_word(side: Side, wandb_server: WandbServer) -> None:

@@ -14,6 +14,7 @@ from launchyard.domain.exchange import ClaimAnswer, ItemGrant
 from launchyard.domain.spec import command_of, parse_spec
 from tests.adapters.wandb.agent_kit import SPEC, Side
 from tests.adapters.wandb.jobs_kit import NAME, add_code
+from tests.programs import LIMIT_S
 from tests.wandb_server import Item, WandbServer
 
 SLOW = "/storage/"
@@ -43,7 +44,7 @@ def command(grant: ItemGrant) -> tuple[str, ...]:
 def claims(side: Side, count: int, free: int) -> list[ItemGrant]:
     """Claim as long as it takes to get *count* items."""
     found: list[ItemGrant] = []
-    until = time.monotonic() + 20
+    until = time.monotonic() + LIMIT_S
     while len(found) < count and time.monotonic() < until:
         found += side.claim(free=free - len(found), wait_s=5).items
     return found
@@ -54,7 +55,7 @@ def test_slow_jobs_are_read_side_by_side_and_hold_up_nobody(
 ) -> None:
     """What names no job is there at once, while all the others are being read."""
     add_code(wandb_server, {"train.py": b""})
-    wandb_server.slow(20, path=SLOW)
+    wandb_server.slow(LIMIT_S, path=SLOW)
     named = [push(wandb_server) for _ in range(3)]
     plain = wandb_server.push("q1", SPEC)
     (first,) = claims(side, 1, free=4)
@@ -73,16 +74,25 @@ def test_a_job_that_is_not_read_in_time_leaves_its_item_alone(
 ) -> None:
     """It is given back by silence, well before its lease ends, and is tried again."""
     add_code(wandb_server, {"train.py": b""})
-    wandb_server.slow(20, path=SLOW)
+    wandb_server.slow(LIMIT_S, path=SLOW)
     item = push(wandb_server)
     assert hasty.claim(free=1, wait_s=1.5).items == ()
+    _until_read(hasty)
     assert (item.state, item.acks, item.error) == ("LEASED", 0, None)
     assert hasty.again().hello().leases == ()
     wandb_server.let_go()
-    item.lease_until = 0.0
-    (again,) = claims(hasty, 1, free=1)
-    assert again.item == item.id
-    assert len(item.popped_at) == 2
+    found: list[ItemGrant] = []
+    while not found:  # half a second may be too short once more
+        item.lease_until = 0.0
+        found += hasty.claim(free=1, wait_s=2.0).items
+    assert [grant.item for grant in found] == [item.id]
+    assert len(item.popped_at) >= 2
+
+
+def _until_read(side: Side) -> None:
+    """Claim until no job is being read any more; nothing comes of it."""
+    while side.port._intake._jobs.held():
+        assert side.claim(free=1, wait_s=0.5).items == ()
 
 
 def test_what_is_read_takes_slots(side: Side, wandb_server: WandbServer) -> None:
@@ -93,8 +103,8 @@ def test_what_is_read_takes_slots(side: Side, wandb_server: WandbServer) -> None
     found: list[ClaimAnswer] = []
     waiting = threading.Thread(target=lambda: found.append(side.claim(free=2, wait_s=20)))
     waiting.start()
-    wandb_server.wait_for(lambda _: any(item.popped_at for item in items), 10)
-    waiting.join(20)
+    wandb_server.wait_for(lambda _: any(item.popped_at for item in items))
+    waiting.join()
     assert len(found[0].items) in {1, 2}
     assert sum(bool(item.popped_at) for item in items) <= 2
 
@@ -102,13 +112,13 @@ def test_what_is_read_takes_slots(side: Side, wandb_server: WandbServer) -> None
 def test_an_item_that_was_read_too_late_is_not_run(side: Side, wandb_server: WandbServer) -> None:
     """By then the server may have given it to another agent."""
     add_code(wandb_server, {"train.py": b""})
-    wandb_server.slow(0.3, path=SLOW)
+    wandb_server.slow(LIMIT_S, path=SLOW)
     item = push(wandb_server)
     intake = side.port._intake._jobs
     assert side.claim(free=1, wait_s=0.0).items == ()
     (held,) = intake.held()
     assert held.item == item.id
     intake._reading[item.id].item = replace(held, popped_ms=held.popped_ms - 60_000)
-    assert side.claim(free=1, wait_s=2.0).items == ()
-    assert intake.held() == ()
+    wandb_server.let_go()
+    _until_read(side)
     assert item.acks == 0

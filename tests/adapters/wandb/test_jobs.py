@@ -15,6 +15,7 @@ from launchyard.ports.source import Fetched, JobRequest, SourceError
 from tests.adapters.git.gitserver import Repo, client_environment, git_server, make_certificate
 from tests.adapters.wandb.agent_kit import SPEC, Side
 from tests.adapters.wandb.jobs_kit import NAME, access, add_code, add_job, completed, fetcher
+from tests.programs import LIMIT_S
 from tests.wandb_server import WandbServer
 
 
@@ -28,7 +29,7 @@ def server() -> Iterator[WandbServer]:
 
 def _fetch(server: WandbServer, into: Path, name: str = NAME, **how: Any) -> Fetched:
     made = fetcher(server, how.pop("environment", None))
-    return made.fetch(JobRequest(name=name), str(into), timeout_s=20, cancelled=lambda: False)
+    return made.fetch(JobRequest(name=name), str(into), timeout_s=LIMIT_S, cancelled=lambda: False)
 
 
 def _refused(server: WandbServer, into: Path, name: str = NAME) -> SourceError:

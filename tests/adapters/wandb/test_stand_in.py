@@ -15,7 +15,7 @@ import requests
 
 from launchyard.ports.source import JobRequest
 from tests.adapters.wandb.jobs_kit import fetcher
-from tests.stock_client import stock_environment, stock_python
+from tests.stock_client import LIMIT_S, stock_environment, stock_python
 from tests.wandb_server import WandbServer
 
 SPEC = {
@@ -33,7 +33,7 @@ POP = (
 def _ask(server: WandbServer, query: str, **variables: Any) -> Any:
     body = {"query": query, "variables": variables}
     auth = ("api", server.api_key)
-    return requests.post(f"{server.base_url}/graphql", json=body, auth=auth, timeout=10).json()
+    return requests.post(f"{server.base_url}/graphql", json=body, auth=auth, timeout=LIMIT_S).json()
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,12 @@ def test_an_item_is_leased_acked_once_and_comes_back() -> None:
         "mutation ack($i: ID!) {"
         ' ackRunQueueItem(input: {runQueueItemId: $i, runName: "r"}) { success } }'
     )
-    with WandbServer(lease_s=0.3) as server:
+    with WandbServer() as server:
         item = server.push("q1", SPEC)
         popped = _ask(server, POP, queue="q1")["data"]["popFromRunQueue"]
         assert popped == {"runQueueItemId": item.id, "runSpec": SPEC}
         assert _ask(server, POP, queue="q1")["data"]["popFromRunQueue"] is None
+        item.lease_until = 0.0
         server.wait_for(lambda s: s.items[0].state == "PENDING")
         assert _ask(server, ack, i=item.id)["data"]["ackRunQueueItem"] == {"success": False}
         assert _ask(server, POP, queue="q1")["data"]["popFromRunQueue"] is not None
@@ -80,7 +81,7 @@ def test_trouble_comes_as_planted() -> None:
     with WandbServer() as server:
         item = server.push("q1", SPEC)
         server.rate_limit(3, times=1)
-        answer = requests.post(f"{server.base_url}/graphql", json={}, timeout=10)
+        answer = requests.post(f"{server.base_url}/graphql", json={}, timeout=LIMIT_S)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3")
         server.cut(5, field="viewer")
         with pytest.raises(requests.RequestException):
@@ -126,16 +127,17 @@ def test_the_real_client_works_with_it(tmp_path: Path) -> None:
         env = stock_environment(server.base_url, server.api_key, home)
         command = [str(stock_python().with_name("wandb")), *words]
         made = subprocess.run(
-            command, env=env, cwd=home, capture_output=True, text=True, timeout=120, check=False
+            command, env=env, cwd=home, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
         assert made.returncode == 0, made.stdout + made.stderr
         item = server.push("q1", SPEC)
         with _stock_agent(server, home):
-            server.wait_for(lambda _: item.state == "CLAIMED", 60)
+            # What it says of itself and of the item comes from two threads of it.
+            server.wait_for(lambda s: item.state == "CLAIMED" and s.agents[0].statuses)
         assert [agent.version for agent in server.agents] == ["wandb@0.31.0"]
         assert server.agents[0].statuses[0][1] == "RUNNING"
         into = tmp_path / "into"
         request = JobRequest(name="ent/proj/made:latest")
-        fetcher(server).fetch(request, str(into), timeout_s=20, cancelled=lambda: False)
+        fetcher(server).fetch(request, str(into), timeout_s=LIMIT_S, cancelled=lambda: False)
         assert (into / "train.py").read_text() == "print(1)\n"
         assert server.complaints == []
