@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.programs import ENTITY, QUEUE, Program, Yard, until, yard
+from tests.programs import ENTITY, LIMIT_S, QUEUE, Program, Yard, until, yard
 
 QUEUE_PATH = f"/entities/{ENTITY}/queues/{QUEUE}"
 NOTHING = ("/bin/true",)
+WAITING = "launchyard_claims_waiting"
 
 
 @pytest.fixture
@@ -127,6 +128,7 @@ def _with_slots_taken(here: Yard, agent: Program, code: dict[str, Any]) -> None:
 def _with_a_stopped_agent(here: Yard) -> None:
     agent = here.start_agent("stopped", jobs=8)
     here.wait_done(here.submit(*NOTHING))
+    until(lambda: _claims(here) == 1, "its next claim")
     agent.signal(signal.SIGSTOP)
     taken = here.submit(*NOTHING)  # by the claim that still waits in the server
     here.wait_for(taken, lambda view: view["state"] != "queued")
@@ -138,6 +140,12 @@ def _with_a_stopped_agent(here: Yard) -> None:
         here.wait_done(item)
         assert here.call("GET", f"/items/{item}/why")["reason"] == "not_waiting"
     agent.stop()
+
+
+def _claims(here: Yard) -> float:
+    """Return how many claims wait in the server."""
+    lines = here.session.get(f"{here.url}/metrics", timeout=LIMIT_S).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{WAITING} "))
 
 
 def _with_an_agent_that_leaves(here: Yard) -> None:
