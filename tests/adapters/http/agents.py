@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from tests.servers import RunningServer
+from tests.servers import LIMIT_S, RunningServer
 
 
 @dataclass
@@ -24,6 +24,7 @@ class FakeAgent:
     queues: tuple[str, ...]
     name: str
     ids: Iterator[int] = field(default_factory=itertools.count)
+    waits: list[Waiting] = field(default_factory=list)
 
     @classmethod
     def start(
@@ -75,13 +76,21 @@ class FakeAgent:
 
     def claim(self, free: int = 1, wait_s: float = 0, claim_id: str = "") -> dict[str, Any]:
         """Claim, and return the answer."""
-        answer = self.ask("claim", self.wish(free, wait_s, claim_id), timeout=wait_s + 30)
+        answer = self.ask("claim", self.wish(free, wait_s, claim_id), timeout=wait_s + LIMIT_S)
         assert answer.ok, answer.text
         return dict(answer.json())
 
-    def wait(self, free: int = 1, wait_s: float = 30, claim_id: str = "") -> Waiting:
+    def wait(self, free: int = 1, wait_s: float = 55, claim_id: str = "") -> Waiting:
         """Claim in another thread."""
-        return Waiting(self.server, self.id, self.wish(free, wait_s, claim_id))
+        self.waits.append(Waiting(self.server, self.id, self.wish(free, wait_s, claim_id)))
+        return self.waits[-1]
+
+    def leave(self) -> None:
+        """End the claims that still wait, so that no later test sees one go."""
+        for one in self.waits:
+            if not one.done:
+                self.ask("abort", {"epoch": self.epoch, "claim_id": one.wish["claim_id"]})
+                one.answer()
 
     def report(self, grant: dict[str, Any], seq: int, **fact: Any) -> dict[str, Any]:
         """Report one fact of a lease; return how it was taken."""
@@ -130,7 +139,7 @@ class Waiting:
                     self._url,
                     json=self.wish,
                     headers=self._headers,
-                    timeout=self.wish["wait_s"] + 30,
+                    timeout=self.wish["wait_s"] + LIMIT_S,
                 )
             self._future.set_result({"status": answer.status_code, **answer.json()})
         except (OSError, ValueError) as error:
@@ -141,12 +150,12 @@ class Waiting:
         """Whether the answer is there."""
         return self._future.done()
 
-    def answer(self, limit_s: float = 30) -> dict[str, Any]:
+    def answer(self, limit_s: float = LIMIT_S) -> dict[str, Any]:
         """Wait for the answer."""
         found = self._future.result(limit_s)
         self._thread.join(limit_s)
         return found
 
-    def items(self, limit_s: float = 30) -> list[str]:
+    def items(self, limit_s: float = LIMIT_S) -> list[str]:
         """Wait for the answer; return the ids of its items."""
         return [grant["item"] for grant in self.answer(limit_s)["items"]]

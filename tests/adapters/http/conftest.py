@@ -34,10 +34,14 @@ def queue(server: RunningServer, numbers: Iterator[int]) -> str:
 
 
 @pytest.fixture
-def make_agent(server: RunningServer, numbers: Iterator[int]) -> Callable[..., FakeAgent]:
-    """Give a function that registers an agent on queues."""
+def make_agent(server: RunningServer, numbers: Iterator[int]) -> Iterator[Callable[..., FakeAgent]]:
+    """Give a function that registers an agent on queues; none waits for work after the test."""
+    made: list[FakeAgent] = []
 
     def make(*queues: str, max_jobs: int = 4) -> FakeAgent:
-        return FakeAgent.start(server, f"agent{next(numbers)}", queues, max_jobs)
+        made.append(FakeAgent.start(server, f"agent{next(numbers)}", queues, max_jobs))
+        return made[-1]
 
-    return make
+    yield make
+    for agent in made:
+        agent.leave()

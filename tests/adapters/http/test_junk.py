@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -14,7 +15,7 @@ from launchyard.adapters.http.app import endpoints
 from launchyard.adapters.http.endpoint import Body
 from tests.adapters.http.agents import FakeAgent
 from tests.adapters.http.table import table
-from tests.servers import RunningServer
+from tests.servers import RunningServer, running_server
 
 NAMES = sorted(
     {
@@ -39,6 +40,14 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 TAKING = [one for one in endpoints(table()) if not isinstance(one.takes, Body)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server of these tests' own: what they make by chance is in nobody's way."""
+    with running_server(tmp_path_factory.mktemp("server")) as one:
+        one.call("POST", "/entities", json={"name": "team", "kind": "team"})
+        yield one
 
 
 @pytest.fixture(scope="module")

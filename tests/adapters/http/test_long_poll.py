@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.adapters.http.agents import FakeAgent, Waiting
-from tests.servers import RunningServer
+from tests.servers import LIMIT_S, RunningServer
 
 Make = Callable[..., FakeAgent]
 
@@ -28,7 +28,7 @@ def begin(server: RunningServer, agent: FakeAgent, free: int = 1) -> Waiting:
 
 def until(ready: Callable[[], bool]) -> None:
     """Look again until *ready*."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LIMIT_S
     while not ready():
         assert time.monotonic() < deadline
 
@@ -48,14 +48,14 @@ def test_a_submit_wakes_a_waiting_claim(
     began = time.monotonic()
     item = server.submit("true", queue=queue)
     assert waiting.items() == [item]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_an_empty_wait_ends_in_time(server: RunningServer, queue: str, make_agent: Make) -> None:
     """The answer is empty, not an error."""
     began = time.monotonic()
     assert make_agent(queue).claim(wait_s=0.3) == {"items": [], "resolve": [], "commands": []}
-    assert 0.25 < time.monotonic() - began < 10
+    assert 0.25 < time.monotonic() - began < 60
 
 
 def test_one_item_goes_to_one_of_many(server: RunningServer, queue: str, make_agent: Make) -> None:
@@ -80,7 +80,7 @@ def test_who_refuses_a_target_takes_no_wake_up_from_others(
         began = time.monotonic()
         item = server.submit("true", queue=queue)
         assert second.items() == [item]
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         second = begin(server, takes)
     assert not first.done
 
@@ -90,7 +90,7 @@ def test_a_newer_claim_ends_the_older(server: RunningServer, queue: str, make_ag
     agent = make_agent(queue)
     older = begin(server, agent)
     newer = agent.wait()
-    assert older.items(10) == []
+    assert older.items() == []
     item = server.submit("true", queue=queue)
     assert newer.items() == [item]
 
@@ -100,7 +100,7 @@ def test_an_abort_ends_the_claim(server: RunningServer, queue: str, make_agent: 
     agent = make_agent(queue)
     waiting = begin(server, agent)
     agent.post("abort", claim_id=waiting.wish["claim_id"])
-    assert waiting.items(10) == []
+    assert waiting.items() == []
     item = server.submit("true", queue=queue)
     assert make_agent(queue).claim()["items"][0]["item"] == item
 
@@ -208,7 +208,7 @@ def test_a_gone_client_gets_nothing(server: RunningServer, queue: str, make_agen
 def _ask_and_leave(server: RunningServer, agent: FakeAgent) -> None:
     """Send a claim that waits, and close the connection without a goodbye."""
     address = urlsplit(server.url)
-    body = json.dumps(agent.wish(wait_s=30)).encode()
+    body = json.dumps(agent.wish(wait_s=55)).encode()
     head = (
         f"POST /api/v1/agents/{agent.id}/claim HTTP/1.1\r\nHost: {address.netloc}\r\n"
         f"Authorization: Bearer {server.admin_key}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -224,15 +224,22 @@ def test_one_submit_wakes_one_of_many(server: RunningServer, queue: str, make_ag
     agents = [make_agent(queue) for _ in range(30)]
     address = urlsplit(server.url)
     with contextlib.ExitStack() as stack:
+        wishes = {agent.id: agent.wish(wait_s=55) for agent in agents}
         connections = []
         for agent in agents:
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, 60)
+            connection = http.client.HTTPConnection(address.hostname or "", address.port, LIMIT_S)
             stack.enter_context(contextlib.closing(connection))
             headers = {"Authorization": f"Bearer {server.admin_key}"}
             path = f"/api/v1/agents/{agent.id}/claim"
-            connection.request("POST", path, json.dumps(agent.wish(wait_s=2)), headers)
+            connection.request("POST", path, json.dumps(wishes[agent.id]), headers)
             connections.append(connection)
-        server.submit("true", queue=queue)
+        until(lambda: _in_flight(server) >= len(agents))
+        item = server.submit("true", queue=queue)
+        until(lambda: server.call("GET", f"/items/{item}")["state"] != "queued")
+        holder = server.call("GET", f"/items/{item}")["agent"]
+        for agent in agents:
+            if agent.id != holder:
+                agent.post("abort", claim_id=wishes[agent.id]["claim_id"])
         answers = [json.load(connection.getresponse()) for connection in connections]
     assert sum(len(answer["items"]) for answer in answers) == 1
 

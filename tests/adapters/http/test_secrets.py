@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.adapters.http.agents import FakeAgent
-from tests.servers import RunningServer, running_server, start_program
+from tests.servers import LIMIT_S, RunningServer, running_server, start_program
 
 VALUE = "correct-horse \N{SNOWMAN}"
 PATH = "/entities/team/secrets"
@@ -39,7 +39,7 @@ def test_a_value_goes_in_and_does_not_come_out(
 ) -> None:
     """No answer but the lease has it, and no file of the server."""
     told = [put(server, "hf"), server.call("GET", PATH), submit(server, queue, HF="hf").json()]
-    assert [one["name"] for one in told[1]["secrets"]] == ["hf"]
+    assert "hf" in [one["name"] for one in told[1]["secrets"]]
     assert told[0]["set_by"] == "admin"
     assert "correct-horse" not in repr(told)
     grant = make_agent(queue).claim()["items"][0]
@@ -159,7 +159,7 @@ def test_a_bad_key_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "secrets.keys").write_text("correct-horse\n")
     with start_program(tmp_path) as process:
-        assert process.wait(60) == 1
+        assert process.wait(LIMIT_S) == 1
     said = (tmp_path / "server.log").read_text()
     assert "secrets.keys, key 1 is no key" in said
     assert "correct-horse" not in said
