@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,14 @@ try:
     launch_add(docker_image="busybox", entity="zoe", project="p", queue_name="own")
 except (CommError, LaunchError):
     print("all of it")
+"""
+
+WAITS = """
+import sys
+import wandb
+queued = wandb.Api().queued_run("team", "p", "main", sys.argv[1], "model-registry")
+run = queued.wait_until_finished()
+print(queued.state, run.state, run.summary["best"], run.config["lr"], "is the end")
 """
 
 TRAIN = """
@@ -99,11 +108,16 @@ def test_launches_and_queues_of_a_stock_client(stock: Stock) -> None:
 
 
 def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
-    """It runs jobs whose items follow their runs, and stops when our list of agents says so."""
+    """It runs jobs whose items follow their runs, and stops when our list of agents says so.
+
+    Whoever queued one may wait for its end by the public API.
+    """
     server = stock.server
     (stock.home / "train.py").write_text(TRAIN)
     python = str(stock.venv / "bin" / "python")
     items = [server.submit(python, str(stock.home / "train.py"), code) for code in ("0", "3")]
+    pool = ThreadPoolExecutor(1)
+    waits = pool.submit(stock.run, "python", "-c", WAITS, items[0])
     log = tmp_path / "agent.log"
     with log.open("w") as out:
         agent = subprocess.Popen(
@@ -119,11 +133,13 @@ def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
         until(lambda: all(_item(server, one)["state"] == "done" for one in items), log.read_text)
         [shown] = server.call("GET", "/agents")["agents"]
         assert (shown["online"], shown["queues"], shown["max_jobs"]) == (True, ["main"], 4)
+        assert "claimed finished 0.5 0.1 is the end" in waits.result(LIMIT_S)
         server.call("POST", f"/agents/{shown['id']}/drain")
         assert agent.wait(LIMIT_S) == 0, log.read_text()
     finally:
         agent.kill()
         agent.wait()
+        pool.shutdown(wait=False)
     good, bad = (_item(server, one) for one in items)
     assert (good["attempt_state"], good["exit_code"]) == ("succeeded", 0)
     assert (bad["attempt_state"], bad["exit_code"], bad["reason"]) == ("failed", 3, "exit_code")
