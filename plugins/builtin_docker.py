@@ -43,12 +43,13 @@ BLOCK: Final = Block(
 
 def _runner(place: Place) -> Runner:
     from launchyard.adapters.docker.engine import address_of
+    from launchyard.adapters.docker.pruning import Pruning
     from launchyard.adapters.docker.runner import DockerRunner
 
     prune = place.settings.get("prune")
     prune_s = float(prune) if isinstance(prune, int | float) else 0.0
     address = address_of(place.settings, place.environment)
-    return DockerRunner(address, place.folder, prune_s=prune_s)
+    return DockerRunner(address, place.folder, pruning=Pruning(prune_s, place.metrics))
 
 
 def _target(setting: Setting) -> Target:

@@ -20,6 +20,7 @@ from launchyard.plugins import hookspec
 from launchyard.ports.builder import Builder
 from launchyard.ports.cloud import CloudEnvironment
 from launchyard.ports.launch_server import AttemptFiles, LaunchServer
+from launchyard.ports.metrics import Metrics
 from launchyard.ports.registry import Registry
 from launchyard.ports.runner import Runner
 from launchyard.ports.source import SourceFetcher
@@ -33,12 +34,14 @@ class Place:
     """Where an adapter comes to live.
 
     `folder` exists and is its alone; `settings` are the values of its configuration block, already
-    checked; `environment` are the agent's own variables.
+    checked; `environment` are the agent's own variables. `metrics` counts in the worker process
+    that the adapter lives in; elsewhere there is none.
     """
 
     folder: str
     settings: Mapping[str, Json] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    metrics: Metrics | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

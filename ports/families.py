@@ -110,6 +110,18 @@ ORPHANS_FOUND: Final = _counter(
     "orphans_found", "Things of ours on a target that no attempt knows.", "target", "action"
 )
 
+IMAGE_PRUNINGS: Final = _counter(
+    "image_prunings",
+    "Looks at images that no job used for as long as `prune` says, and what came of them.",
+    "target",
+    "outcome",
+)
+IMAGES_PRUNED_BYTES: Final = _counter(
+    "images_pruned_bytes",
+    "Size of the images that were removed; layers that others still use are counted, too.",
+    "target",
+)
+
 # Builds and logs
 BUILDS_IN_PROGRESS: Final = _gauge("builds_in_progress", "Builds that run now.", "builder")
 BUILDS_FINISHED: Final = _counter(
@@ -211,6 +223,7 @@ AGENT_FAMILIES: Final[tuple[Family, ...]] = (
     *(LEASES_HELD, LEASE_RENEWALS, LEASE_MIN_TTL, FENCED_WRITES, OUTBOX_DEPTH),
     *(JOBS_IN_STATE, JOBS_STARTED, JOBS_FINISHED, JOB_QUEUE_WAIT, JOB_START_LATENCY),
     *(JOB_STAGE_DURATION, JOB_RUN_DURATION, CANCEL_DURATION, JOBS_ADOPTED, ORPHANS_FOUND),
+    *(IMAGE_PRUNINGS, IMAGES_PRUNED_BYTES),
     *(BUILDS_IN_PROGRESS, BUILDS_FINISHED, BUILD_DURATION, LOG_BYTES_SHIPPED, LOG_SHIP_ERRORS),
     *(CHILDREN, CHILD_RESTARTS, SNAPSHOT_AGE),
     *(ACTOR_MAILBOX_DEPTH, ACTOR_FAILURES, PLUGIN_ERRORS),
@@ -246,6 +259,7 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     JOB_RUN_DURATION.name: {"outcome": _OUTCOMES},
     JOBS_ADOPTED.name: {"result": ("adopted", "finished_meanwhile", "missing")},
     ORPHANS_FOUND.name: {"action": ("ignored",)},
+    IMAGE_PRUNINGS.name: {"outcome": ("removed", "in_use", "failed")},
     BUILDS_FINISHED.name: {
         "outcome": ("succeeded", "failed", "cancelled", "timed_out"),
         "cache": ("hit", "miss", "joined", "none"),

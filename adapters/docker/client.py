@@ -206,6 +206,15 @@ class Engine:
                 return None
             return str((found.get("Config") or {}).get("User") or "")
 
+    def image_size_b(self, image: str) -> int:
+        """Return what *image* occupies with all its layers; 0 when the engine does not tell."""
+        with engine_errors(f"{image} cannot be looked up"):
+            try:
+                found: dict[str, Any] = self._api.inspect_image(image)
+            except errors.ImageNotFound:
+                return 0
+            return int(found.get("Size") or 0)
+
     def pull(self, image: str, platform: str) -> Iterator[Mapping[str, Any]]:
         """Fetch *image*, yielding how it goes; registries are told what docker's own config says.
 

@@ -12,18 +12,20 @@ import os
 import shutil
 import tarfile
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final, TypeAlias, cast
 
 from launchyard.adapters.docker.client import Engine, EngineError
+from launchyard.domain.outputs import is_wanted
 from launchyard.domain.reason import Reason
 from launchyard.ports import events
 from launchyard.ports.runner import Handle, RunnerError
 
 _log = logging.getLogger(__name__)
+_Wish: TypeAlias = tuple[str, Sequence[str]]
 _PATIENCE_S: Final = 1.0
 _CHUNK_B: Final = 1 << 20
 _PIECE_B: Final = 256 * 1024
@@ -32,10 +34,14 @@ _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of a job's outputs is kept; what comes after that stays behind."""
+    """How much of a job's outputs is kept; what comes after that stays behind.
+
+    With `patterns` only files that fit one of them are kept, and count.
+    """
 
     files: int = 10_000
     total_b: int = 8 * 1024**3
+    patterns: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,8 +71,10 @@ class Outputs:
         """Return the folder that holds a container's outputs once they are fetched."""
         return str(self._root / handle.uid)
 
-    def files(self, handle: Handle, path: str) -> list[str]:
+    def files(self, handle: Handle, path: str, patterns: Sequence[str] = ()) -> list[str]:
         """Return what was left below *path* of a container that has ended, relative to `root`.
+
+        With *patterns*, only what fits one of them is fetched.
 
         Raises:
             RunnerError: it cannot be had; or, with `retry`, it is still on its way.
@@ -75,7 +83,7 @@ class Outputs:
             fetch = self._fetches.get(handle.uid)
             if fetch is None or fetch.failed_for_now:
                 fetch = self._fetches[handle.uid] = _Fetch()
-                threading.Thread(target=self._run, args=(handle, path, fetch), daemon=True).start()
+                self._begin(handle, (path, patterns), fetch)
         if not fetch.over.wait(_PATIENCE_S):
             text = f"the outputs of {handle.name} are on their way"
             raise RunnerError(text, reason=Reason.DEADLINE_PASSED, retry=True)
@@ -90,7 +98,11 @@ class Outputs:
             self._fetches.pop(handle.uid, None)
         shutil.rmtree(self.root(handle), ignore_errors=True)
 
-    def _run(self, handle: Handle, path: str, fetch: _Fetch) -> None:
+    def _begin(self, handle: Handle, wish: _Wish, fetch: _Fetch) -> None:
+        threading.Thread(target=self._run, args=(handle, wish, fetch), daemon=True).start()
+
+    def _run(self, handle: Handle, wish: _Wish, fetch: _Fetch) -> None:
+        path, patterns = wish
         what = f"the outputs of {handle.name} could not be fetched"
         shutil.rmtree(self.root(handle), ignore_errors=True)
         try:
@@ -98,7 +110,8 @@ class Outputs:
             first = next(pieces, None)
             if first is None:
                 return  # there is no such folder
-            left = _unpack(chain([first], pieces), Path(self.root(handle)), self._limits)
+            limits = replace(self._limits, patterns=tuple(patterns))
+            left = _unpack(chain([first], pieces), Path(self.root(handle)), limits)
             if left:
                 events.OUTPUTS_CUT.log(_log, name=handle.name, what=left)
         except EngineError as e:
@@ -135,11 +148,14 @@ def _unpack(pieces: Iterator[bytes], into: Path, limits: Limits) -> str:
     """Write the regular files of a tar below *into*; return in words what stays behind."""
     into.mkdir(parents=True)
     files = total_b = 0
+    left = ""
     with tarfile.open(fileobj=cast("IO[bytes]", _Pipe(pieces)), mode="r|", bufsize=_PIECE_B) as tar:
         for member in tar:
             tar.members.clear()  # type: ignore[attr-defined]  # else it keeps each for ever
             path = _place(into, member.name)
             if path is None or not (member.isreg() or member.islnk()):
+                continue
+            if not is_wanted(path.relative_to(into).as_posix(), limits.patterns):
                 continue
             files, total_b = files + 1, total_b + member.size
             if files > limits.files:
@@ -151,7 +167,9 @@ def _unpack(pieces: Iterator[bytes], into: Path, limits: Limits) -> str:
                 _write(tar, member, path)
             elif (same := _place(into, member.linkname)) and same.is_file():
                 path.hardlink_to(same)
-    return ""
+            else:
+                left = f"{member.name}, another name of {member.linkname}, which is not asked for"
+    return left
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

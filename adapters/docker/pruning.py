@@ -12,33 +12,47 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.docker.client import CONFLICT, Engine, EngineError
-from launchyard.ports import events
+from launchyard.domain.targets.docker_config import TYPE
+from launchyard.ports import events, families
+from launchyard.ports.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _LEAST_S: Final = 0.05
 _MOST_S: Final = 3600.0
 
 
-class Pruner:
-    """Knows when each pulled image was used last; removes what was not for *after_s* seconds.
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What is to be removed: images that no job has used for `after_s` seconds; 0 keeps all.
 
-    With 0 nothing is written down and nothing removed. The clock is the wall's, so that the file
-    holds over restarts; one that jumps costs another pull at worst, or keeps images for longer.
+    The clock is the wall's, so that what was written down holds over restarts; one that jumps costs
+    another pull at worst, or keeps images for longer.
     """
 
-    def __init__(
-        self, engine: Engine, folder: str, after_s: float, now: Callable[[], float] = time.time
-    ) -> None:
-        self._engine, self._after_s, self._now = engine, after_s, now
+    after_s: float = 0.0
+    metrics: Metrics | None = None
+    now: Callable[[], float] = time.time
+
+
+class Pruner:
+    """Knows when each pulled image was used last, and removes what was not for long.
+
+    Where nothing is to be removed, nothing is written down.
+    """
+
+    def __init__(self, engine: Engine, folder: str, wish: Pruning) -> None:
+        self._engine, self._metrics = engine, wish.metrics
+        self._after_s, self._now = wish.after_s, wish.now
         self._file = Path(folder, "images.json")
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._used = self._read() if after_s else {}
-        if after_s:
+        self._used = self._read() if wish.after_s else {}
+        if wish.after_s:
             threading.Thread(target=self._run, name="pruner", daemon=True).start()
 
     @property
@@ -74,13 +88,17 @@ class Pruner:
                     self._look(image)
             except EngineError as e:
                 events.IMAGE_STAYS.log(_log, image=image, error=e)
+                self._count("failed")
 
     def _look(self, image: str) -> None:
         if self._now() - self._used[image] < self._after_s:
             return
+        size_b = self._engine.image_size_b(image) if self._metrics is not None else 0
         if not self._remove(image):
             self._note(image)
+            self._count("in_use")
             return
+        self._count("removed", size_b)
         del self._used[image]
         self._write()
         events.IMAGE_PRUNED.log(_log, image=image)
@@ -97,6 +115,13 @@ class Pruner:
                 raise
             return False
         return True
+
+    def _count(self, outcome: str, size_b: int = 0) -> None:
+        if self._metrics is None:
+            return
+        self._metrics.count(families.IMAGE_PRUNINGS, {"target": TYPE, "outcome": outcome})
+        if size_b:
+            self._metrics.count(families.IMAGES_PRUNED_BYTES, {"target": TYPE}, size_b)
 
     def _run(self) -> None:
         while not self._closed.wait(max(_LEAST_S, min(self._after_s / 4, _MOST_S))):

@@ -19,13 +19,18 @@ from launchyard.adapters.docker.engine import Address, scope_of
 from launchyard.adapters.docker.images import Images
 from launchyard.adapters.docker.logs import Logs
 from launchyard.adapters.docker.outputs import Limits, Outputs
-from launchyard.adapters.docker.pruning import Pruner
+from launchyard.adapters.docker.pruning import Pruner, Pruning
 from launchyard.adapters.docker.stopping import Stopper
 from launchyard.adapters.docker.watch import DockerWatch
 from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
 from launchyard.domain.naming import may_adopt as _may_adopt
 from launchyard.domain.reason import Reason
-from launchyard.domain.targets.docker import OUTPUT, DockerPlan, create_request
+from launchyard.domain.targets.docker import (
+    OUTPUT,
+    DockerPlan,
+    create_request,
+    wanted_outputs,
+)
 from launchyard.domain.targets.docker_flags import HOST
 from launchyard.ports.runner import (
     Handle,
@@ -53,11 +58,15 @@ class DockerRunner:
     """
 
     def __init__(
-        self, address: Address, folder: str, limits: Limits | None = None, prune_s: float = 0
+        self,
+        address: Address,
+        folder: str,
+        limits: Limits | None = None,
+        pruning: Pruning | None = None,
     ) -> None:
         self._engine = Engine(address)
         self._scope = scope_of(self._engine.identity())
-        self._pruner = Pruner(self._engine, folder, prune_s)
+        self._pruner = Pruner(self._engine, folder, pruning or Pruning())
         self._images, self._logs = Images(self._engine, self._pruner), Logs(self._engine)
         self._stopper = Stopper(self._engine)
         self._outputs = Outputs(self._engine, folder, limits or Limits())
@@ -136,7 +145,10 @@ class DockerRunner:
     def outputs(self, handle: Handle) -> Sequence[str]:
         found = self._find(handle)
         ended = found is not None and not (runs(found) or is_fresh(found))
-        return self._outputs.files(handle, OUTPUT) if ended else ()
+        if found is None or not ended:
+            return ()
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        return self._outputs.files(handle, OUTPUT, wanted_outputs(labels))
 
     def output_root(self, handle: Handle) -> str:
         return self._outputs.root(handle)

@@ -36,7 +36,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """What `owner` holds. `missing` is the command's name when it was not to be found."""
+    """What `owner` holds. `missing` is the command's name when it was not to be found.
+
+    `outputs` are the patterns of the files that are wanted; none means all.
+    """
 
     owner: Owner
     labels: Mapping[str, str]
@@ -45,6 +48,7 @@ class Ownership:
     log_quota_b: int
     oom_kills: int = 0
     missing: str = ""
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ def _document(ownership: Ownership) -> dict[str, object]:
         "log_quota_b": ownership.log_quota_b,
         "oom_kills": ownership.oom_kills,
         "missing": ownership.missing,
+        # An agent of the release before reads no record that says more than it knows.
+        **({"outputs": list(ownership.outputs)} if ownership.outputs else {}),
     }
 
 
@@ -169,7 +175,8 @@ class Records:
         with suppress(ValueError, TypeError):
             if text:
                 read = json.loads(text)
-                return Ownership(**{**read, "owner": Owner(**read["owner"])})
+                outputs = tuple(map(str, read.get("outputs", ())))
+                return Ownership(**{**read, "owner": Owner(**read["owner"]), "outputs": outputs})
         return None
 
     def started(self) -> Started | None:

@@ -138,9 +138,11 @@ class LocalRunner:
         return LogSlice(source=source, start=start, to=start + len(data), data=data, end=end)
 
     def outputs(self, handle: Handle) -> Sequence[str]:
-        root = self.output_root(handle)
+        found = self._records_of(handle).ownership()
+        if found is None or not found.output:
+            return ()
         with runner_errors(f"the outputs of {handle.name} cannot be listed"):
-            return output_files(root, self._config.most_outputs) if root else ()
+            return output_files(found.output, self._config.most_outputs, found.outputs)
 
     def output_root(self, handle: Handle) -> str:
         ownership = self._records_of(handle).ownership()

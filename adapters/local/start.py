@@ -99,6 +99,7 @@ class Starter:
             log_quota_b=plan.log_quota_b,
             oom_kills=machine.oom_kills(self._counter),
             missing=_missing(plan),
+            outputs=plan.outputs,
         )
 
     def _command(self, plan: LocalPlan) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ The plan holds the very request that the engine gets, less labels and secrets.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,9 @@ GATEWAY: Final = "host.docker.internal"
 
 OUTPUT: Final = "/launchyard/outputs"
 """Where a container leaves files for its item: a volume of its own, which goes with it."""
+
+OUTPUTS_LABEL: Final = "launchyard-outputs"
+"""The label that holds which of these files are wanted, where a launch says so."""
 
 NAME_LABEL: Final = "launchyard-name"
 """The label that a queue's `name` becomes; names themselves are the attempts' own."""
@@ -108,6 +112,15 @@ def create_request(
     return request
 
 
+def wanted_outputs(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which outputs the labels of a container ask for; nothing means all."""
+    try:
+        told = json.loads(labels.get(OUTPUTS_LABEL, "[]"))
+    except ValueError:
+        return ()
+    return tuple(map(str, told)) if isinstance(told, list) else ()
+
+
 def shown_request(plan: DockerPlan) -> dict[str, Json]:
     """Return the request as people may see it: what the engine gets, without labels and secrets."""
     return {**create_request(plan, {}, {}), "Pull": plan.pull}
@@ -129,7 +142,7 @@ def _request(spec: LaunchSpec, settings: DockerSettings, *, gateway: bool) -> di
             merged(request, flag.place, settings.flags[flag.name])
     _put_command(request, spec, settings)
     _put_volumes(request, settings)
-    _put_rest(request, settings)
+    _put_rest(request, spec, settings)
     if gateway:
         hosts = [*settings.words("add-host"), f"{GATEWAY}:host-gateway"]
         merged(request, (HOST, "ExtraHosts"), list[Json](dict.fromkeys(hosts)))
@@ -157,11 +170,13 @@ def _put_volumes(request: dict[str, Json], settings: DockerSettings) -> None:
     request["Volumes"] = {path: {} for path in (*unnamed, OUTPUT)}
 
 
-def _put_rest(request: dict[str, Json], settings: DockerSettings) -> None:
+def _put_rest(request: dict[str, Json], spec: LaunchSpec, settings: DockerSettings) -> None:
     """Put what the engine wants in another form than people write."""
     flags = settings.flags
     if name := settings.text("name"):
         merged(request, ("Labels",), {NAME_LABEL: label_value(name)})
+    if spec.outputs:
+        merged(request, ("Labels",), {OUTPUTS_LABEL: json.dumps(spec.outputs)})
     if command := settings.text("health-cmd"):
         merged(request, ("Healthcheck", "Test"), ["CMD-SHELL", command])
     if flags.get("no-healthcheck"):
@@ -219,10 +234,6 @@ def _unfit(spec: LaunchSpec, settings: DockerSettings) -> Iterator[Problem]:
         hint = "send it to a kubernetes queue, or leave them out"
         message = f"{TYPE} runs no services beside a job"
         yield Problem(path=("additional_services",), message=message, hint=hint)
-    if spec.outputs:
-        message = f"{TYPE} collects no outputs by name"
-        hint = "leave them out, and have the job put its files into $LAUNCHYARD_OUTPUT"
-        yield Problem(path=("outputs",), message=message, hint=hint)
     if settings.flags.get("network-alias") and not settings.text("network"):
         path = ("resource_args", TYPE, "network-alias")
         yield Problem(path=path, message="needs a `network` that is not the default one")

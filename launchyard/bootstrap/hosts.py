@@ -78,12 +78,18 @@ def run_host(spec: RunHostSpec, channel: Channel) -> RunHost:
     set_up(common.log)
     plugins = _plugins(common)
     provider = plugins.targets[spec.target]
-    place = Place(folder=spec.folder, settings=spec.settings, environment=dict(os.environ))
+    metrics = PrometheusMetrics(MetricsConfig(process=common.role))
+    place = Place(
+        folder=spec.folder,
+        settings=spec.settings,
+        environment=dict(os.environ),
+        metrics=metrics,
+    )
     parts = RunHostParts(
         runner=make(provider, place),
         files=common.files(plugins),
         clock=SystemClock(),
-        metrics=PrometheusMetrics(MetricsConfig(process=common.role)),
+        metrics=metrics,
         launchers=spec.launchers,
     )
     return RunHost(parts, channel).start()

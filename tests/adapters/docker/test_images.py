@@ -11,10 +11,12 @@ import pytest
 
 from launchyard.adapters.docker.client import Engine
 from launchyard.adapters.docker.engine import Address
-from launchyard.adapters.docker.pruning import Pruner
+from launchyard.adapters.docker.pruning import Pruner, Pruning
 from launchyard.adapters.docker.runner import DockerRunner
+from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
+from launchyard.ports.families import IMAGE_PRUNINGS, IMAGES_PRUNED_BYTES
 from launchyard.ports.runner import Handle, Launch, RunnerError
 from tests.adapters.docker.launches import end, launch, refusal
 from tests.adapters.docker.plans import script_plan
@@ -107,11 +109,11 @@ def test_unused_images_go(
     write_logins(logins, auths={image.partition("/")[0]: login()})
     caplog.set_level("INFO")
     address = Address(url=f"unix://{docker.socket}")
-    with closing(DockerRunner(address, str(tmp_path), prune_s=3600)) as runner:
+    with closing(DockerRunner(address, str(tmp_path), pruning=Pruning(3600))) as runner:
         handles = [started(runner, run_of(name)) for name in (image, IMAGE)]
         for handle in handles:
             end(runner, handle)
-    with closing(DockerRunner(address, str(tmp_path), prune_s=0.2)) as runner:
+    with closing(DockerRunner(address, str(tmp_path), pruning=Pruning(0.2))) as runner:
         assert docker.run("images", "--quiet", image)  # a container has it
         for handle in handles:
             runner.remove(handle)
@@ -122,21 +124,22 @@ def test_unused_images_go(
 
 def test_an_image_goes_by_its_last_use(docker: Docker, tmp_path: Path) -> None:
     """A use begins its time anew, and so does a container of it; a restart forgets nothing."""
-    name, now = "unused:1", [1000.0]
+    name, now, metrics = "unused:1", [1000.0], PrometheusMetrics()
+    wish = Pruning(100.0, metrics, lambda: now[0])
     docker.run("build", "--tag", name, "-", input=f"FROM {IMAGE}\nLABEL kept=no\n")
     with closing(Engine(Address(url=f"unix://{docker.socket}"))) as engine:
 
         def pruned(at: float, *, used: bool = False) -> bool:
             """Look at the images at a time, and tell whether the image is gone."""
             now[0] = at
-            pruner = Pruner(engine, str(tmp_path), 100.0, lambda: now[0])
+            pruner = Pruner(engine, str(tmp_path), wish)
             if used:
                 pruner.used(name)
             pruner.prune()
             pruner.close()
             return not docker.run("images", "--quiet", name)
 
-        first = Pruner(engine, str(tmp_path), 100.0, lambda: now[0])
+        first = Pruner(engine, str(tmp_path), wish)
         first.pulled(name)
         first.close()
         assert not pruned(1099)
@@ -146,4 +149,30 @@ def test_an_image_goes_by_its_last_use(docker: Docker, tmp_path: Path) -> None:
         assert not pruned(1260)
         docker.run("rm", container)
         assert not pruned(1359)
+        assert counted(metrics) == {"in_use": 1}
         assert pruned(1361)
+    found = counted(metrics)
+    assert found.pop("bytes") > 1000
+    assert found == {"in_use": 1, "removed": 1}
+
+
+def test_an_engine_that_is_away_is_counted(docker: Docker, tmp_path: Path) -> None:
+    """The image stays on the list, and is looked at again."""
+    metrics = PrometheusMetrics()
+    engine = Engine(Address(url=f"unix://{tmp_path}/none"))
+    pruner = Pruner(engine, str(tmp_path), Pruning(0.001, metrics, iter(range(1000)).__next__))
+    with closing(engine), closing(pruner):
+        pruner.pulled("x:1")
+        pruner.prune()
+        assert counted(metrics)["failed"] >= 1
+
+
+def counted(metrics: PrometheusMetrics) -> dict[str, float]:
+    """Return how many images had each outcome, and the bytes that were removed."""
+    found = {}
+    for one in metrics.snapshot():
+        if one.family is IMAGE_PRUNINGS:
+            found[one.labels["outcome"]] = one.value
+        elif one.family is IMAGES_PRUNED_BYTES:
+            found["bytes"] = one.value
+    return found

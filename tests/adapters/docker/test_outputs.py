@@ -17,6 +17,7 @@ from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, RunnerError
 from tests.adapters.docker.launches import end, launch
+from tests.adapters.docker.plans import script_plan
 from tests.programs import until
 from tests.rig.dockerd import Docker
 
@@ -67,7 +68,7 @@ def test_files_are_fetched_whole_and_again(
         again.remove(handle)
         assert not root.exists()
         assert again.outputs(handle) == ()
-    assert not docker.run("volume", "ls", "--quiet")
+    assert not docker.run("volume", "ls", "--quiet", "--filter", f"name={handle.name}")
 
 
 def test_a_job_that_runs_has_none_yet(runner: DockerRunner) -> None:
@@ -78,6 +79,22 @@ def test_a_job_that_runs_has_none_yet(runner: DockerRunner) -> None:
     end(runner, handle)
     assert outputs(runner, handle) == []
     runner.remove(handle)
+
+
+def test_only_what_a_launch_names_is_fetched(
+    docker: Docker, runner: DockerRunner, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its patterns, also for an agent that took the container over; a lost name is told."""
+    caplog.set_level("INFO")
+    script = 'cd "$LAUNCHYARD_OUTPUT"; mkdir d; echo 1 >a.log; echo 2 >d/b.pt; ln a.log z.pt'
+    plan = script_plan(script, outputs=("*.pt", "d"))
+    handle = runner.submit(launch("", plan=plan))
+    assert end(runner, handle).state is AttemptState.SUCCEEDED
+    assert outputs(runner, handle) == ["d/b.pt"]
+    assert "z.pt, another name of" in caplog.text
+    with closing(DockerRunner(Address(url=f"unix://{docker.socket}"), str(tmp_path))) as again:
+        assert outputs(again, handle) == ["d/b.pt"]
+        again.remove(handle)
 
 
 def test_links_lead_nowhere(runner: DockerRunner) -> None:

@@ -14,7 +14,7 @@ import pytest
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, RunnerError
-from tests.adapters.local.kit import Yard, eventually, wrapper_of
+from tests.adapters.local.kit import WAIT_S, Yard, eventually, wrapper_of
 
 S = AttemptState
 
@@ -180,7 +180,7 @@ def test_a_job_steps_back(yard: Yard) -> None:
 
 
 def test_outputs_are_files(yard: Yard, tmp_path: Path) -> None:
-    """Regular files are listed, in order, up to a number; links are not followed."""
+    """Regular files that are wanted are listed, in order, up to a number; no link is followed."""
     secret = tmp_path / "secret"
     secret.mkdir()
     (secret / "key").touch()
@@ -193,6 +193,9 @@ def test_outputs_are_files(yard: Yard, tmp_path: Path) -> None:
     assert list(yard.runner.outputs(handle)) == ["a", "d/b"]
     assert yard.runner.output_root(handle).endswith("/outputs")
     assert list(yard.again(most_outputs=1).outputs(handle)) == ["a"]
+    named = yard.run(script, outputs=("d/*",))
+    assert yard.end(named).state is S.SUCCEEDED
+    assert list(yard.again().outputs(named)) == ["d/b"]
 
 
 def test_what_runs_is_not_removed(yard: Yard) -> None:
@@ -234,7 +237,7 @@ def test_many_are_watched_by_one(yard: Yard) -> None:
         watch.add(handle)
     told: list[Handle] = []
     while len(told) < len(handles):
-        seen = watch.wait(20)
+        seen = watch.wait(WAIT_S)
         assert seen
         told += [one.handle for one in seen if one.observation.state in ENDS]
     assert not watch.wait(0.05)

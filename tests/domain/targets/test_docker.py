@@ -13,11 +13,13 @@ from launchyard.domain.environment import JobFacts, WandbEndpoint
 from launchyard.domain.merge import check_pattern, refused
 from launchyard.domain.spec import Docker, GitSource, LaunchSpec, Overrides
 from launchyard.domain.targets.docker import (
+    OUTPUTS_LABEL,
     DockerDefaults,
     DockerPlan,
     create_request,
     plan_docker,
     shown_request,
+    wanted_outputs,
 )
 from launchyard.domain.targets.docker_config import PROTECTED, read_settings
 from launchyard.domain.targets.docker_flags import BY_SPELLING, FLAGS
@@ -78,6 +80,18 @@ def test_a_plan_is_the_engines_request() -> None:
             "ExtraHosts": ["host.docker.internal:host-gateway"],
         },
     }
+
+
+def test_wanted_outputs_travel_with_the_container() -> None:
+    """Whoever takes it over fetches the same files; without a word, all of them."""
+    request = planned({"label": {"team": "v"}}, replace(SPEC, outputs=("a b", "d/*"))).request
+    labels = request["Labels"]
+    assert isinstance(labels, dict)
+    assert labels["team"] == "v"
+    told = {key: str(value) for key, value in labels.items()}
+    assert wanted_outputs(told) == ("a b", "d/*")
+    for other in ({}, {OUTPUTS_LABEL: "["}, {OUTPUTS_LABEL: "1"}):
+        assert wanted_outputs(other) == ()
 
 
 def test_a_plan_holds_no_secret_and_travels() -> None:
