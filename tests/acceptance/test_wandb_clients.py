@@ -13,7 +13,7 @@ import pytest
 
 from tests.programs import until
 from tests.servers import RunningServer, running_server
-from tests.stock_client import LIMIT_S, Stock, stock_python
+from tests.stock_client import LIMIT_S, VERSIONS, Stock, stock_python
 
 API = """
 import wandb
@@ -72,9 +72,9 @@ run.finish(exit_code=int(sys.argv[1]))
 """
 
 
-@pytest.fixture
-def stock(tmp_path: Path) -> Iterator[Stock]:
-    """Give the client and a server with queues."""
+@pytest.fixture(params=VERSIONS)
+def stock(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stock]:
+    """Give each client and a server with queues."""
     with running_server(tmp_path / "server") as server:
         server.make_queue()
         server.call("POST", "/entities", json={"name": "zoe", "kind": "personal"})
@@ -89,7 +89,7 @@ def stock(tmp_path: Path) -> Iterator[Stock]:
         )
         home = tmp_path / "home"
         home.mkdir()
-        yield Stock(stock_python().parents[1], home, server)
+        yield Stock(stock_python(request.param).parents[1], home, server)
 
 
 def test_launches_and_queues_of_a_stock_client(stock: Stock) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pytest
 from graphql import build_schema
 
 from launchyard.adapters.http import graphql
-from tests.stock_client import stock_python
+from tests.stock_client import VERSIONS, stock_python
 
 PAGE: Final = Path(__file__).parents[4] / "docs" / "wandb.md"
 SCHEMA: Final = Path(str(graphql.__file__)).with_name("schema.graphql")
@@ -36,9 +37,10 @@ def held(package: Path) -> set[str]:
     return {found.decode() for source in sources for found in MUTATION.findall(source.read_bytes())}
 
 
-def test_every_mutation_of_the_client_is_on_the_page() -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_mutation_of_the_client_is_on_the_page(version: str) -> None:
     """As supported or not, and whatever is supported is there."""
-    [package] = stock_python().parents[1].glob("lib/python*/site-packages/wandb")
+    [package] = stock_python(version).parents[1].glob("lib/python*/site-packages/wandb")
     ours = build_schema(SCHEMA.read_text()).mutation_type
     assert ours is not None
     said = rows()
