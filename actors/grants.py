@@ -221,7 +221,8 @@ class Grants:
         table.put(row)
         if row.grant.resource not in desk.kit.targets:
             known = ", ".join(desk.kit.targets) or "none"
-            text = f"this agent has no target {row.grant.resource}; it has {known}"
+            text = f"this agent has no target {row.grant.resource}; it has {known}: "
+            text += f"`targets: {{{row.grant.resource}: {{}}}}` in its configuration adds it"
             desk.end(row, AttemptState.REJECTED, Reason.TARGET_MISSING, text)
         elif row.cancel is not None and row.place is None:
             desk.end(row, AttemptState.CANCELLED, Reason.CANCELLED)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from launchyard.domain.config.schema import Block, Field, Kind
@@ -74,6 +75,10 @@ def _target(setting: Setting) -> Target:
     )
 
 
+def _is_present(environment: Mapping[str, str]) -> bool:
+    return bool(environment.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
+
+
 @hookimpl
 def targets() -> Sequence[TargetProvider]:
     return (
@@ -87,5 +92,6 @@ def targets() -> Sequence[TargetProvider]:
             modules=("docker",),
             extra="docker",
             when_configured=True,
+            present=_is_present,
         ),
     )

@@ -158,6 +158,11 @@ def _target(setting: Setting) -> Target:
     )
 
 
+def _is_present(environment: Mapping[str, str]) -> bool:
+    told = any(environment.get(name) for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"))
+    return told or Path(environment.get("HOME", "/"), ".kube/config").exists()
+
+
 @hookimpl
 def targets() -> Sequence[TargetProvider]:
     return (
@@ -172,5 +177,6 @@ def targets() -> Sequence[TargetProvider]:
             modules=("kubernetes",),
             extra="kubernetes",
             when_configured=True,
+            present=_is_present,
         ),
     )

@@ -80,18 +80,25 @@ class Setting:
     log_quota_b: int = 64 * 1024 * 1024
 
 
+def _nowhere(_environment: Mapping[str, str]) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetProvider(Provider[Runner]):
     """A kind of compute: `make` gives its runner, in a worker process of its own.
 
     `target` gives what the main process knows of it; it imports no SDK and reaches for nothing.
     It may raise ValueError for settings that it cannot work with. One that is only there
-    `when_configured` needs its block under `targets` in the agent's configuration. `submits` is how
-    many calls of `submit` may be under way at a time.
+    `when_configured` needs its block under `targets` in the agent's configuration; on a W&B server,
+    whose configurations have no such blocks, it is tried as well if it is `present`: the agent's
+    variables, or a file, tell that this machine has it. `submits` is how many calls of `submit` may
+    be under way at a time.
     """
 
     target: Callable[[Setting], Target]
     when_configured: bool = False
+    present: Callable[[Mapping[str, str]], bool] = _nowhere
     submits: int = 2
 
 

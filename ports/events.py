@@ -275,6 +275,12 @@ JOURNAL_ASIDE: Final = Event(
 BUILDER_UNUSABLE: Final = Event(
     "builder_unusable", _W, "{error}", "A builder or a source fails until this is mended."
 )
+TARGET_LEFT_OUT: Final = Event(
+    "target_left_out",
+    _W,
+    "queues of the type {target} are not served: {error}",
+    "This machine seems to have the target, which nobody configured, and it cannot be reached.",
+)
 JOB_UNREAD: Final = Event(
     "job_unread",
     _W,

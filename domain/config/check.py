@@ -55,7 +55,7 @@ def check(
     if failed:
         return Checked(told, tuple(settings.values()), None)
     settings = completed(settings)
-    return Checked(told, tuple(settings.values()), build(schema, settings))
+    return Checked(told, tuple(settings.values()), build(schema, settings, document.value))
 
 
 def plugin_lists(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from launchyard.domain.config.layers import DEFAULT, Origin, Setting
+from launchyard.domain.config.layers import DEFAULT, Origin, Setting, value_at
 from launchyard.domain.config.retention import RetentionConfig
 from launchyard.domain.config.schema import Block, Kind
 from launchyard.domain.documents import Json, Path
@@ -112,7 +112,8 @@ class AgentConfig:
     """Everything an agent is told before it starts.
 
     Seconds end in `_s`, bytes in `_b`. Blocks' `extra` holds the keys that plugins brought.
-    `origins` says of every key where its value is from.
+    `origins` says of every key where its value is from. `named_targets` are those that somebody has
+    named, be it with nothing below: defaults alone ask for none.
     """
 
     entity: str | None
@@ -148,17 +149,12 @@ class AgentConfig:
     webhook: WebhookConfig
     retention: RetentionConfig
     targets: Mapping[str, Mapping[str, Json]]
+    named_targets: frozenset[str]
     origins: Mapping[Path, Origin]
 
     def origin(self, *path: str) -> Origin:
         """Return where the value of the key at *path* is from, as the file spells the key."""
         return self.origins.get(path, DEFAULT)
-
-    @property
-    def named_targets(self) -> frozenset[str]:
-        """The targets that somebody has set something for: defaults alone ask for none."""
-        said = (path for path, origin in self.origins.items() if origin != DEFAULT)
-        return frozenset(str(path[1]) for path in said if path[0] == "targets" and len(path) > 1)
 
 
 _MODELS: Final[dict[str, type[Any]]] = {
@@ -174,8 +170,11 @@ _MODELS: Final[dict[str, type[Any]]] = {
 }
 
 
-def build(schema: Block, settings: Mapping[Path, Setting]) -> AgentConfig:
-    """Return the configuration of *settings*, which have been checked without an error."""
+def build(schema: Block, settings: Mapping[Path, Setting], document: Json) -> AgentConfig:
+    """Return the configuration of *settings*, which have been checked without an error.
+
+    *document* is what the file says.
+    """
     parts: dict[str, Any] = {e.attribute: _plain(settings[e.key,]) for e in schema.fields}
     for block in schema.blocks:
         if block.key in _MODELS:
@@ -184,6 +183,7 @@ def build(schema: Block, settings: Mapping[Path, Setting]) -> AgentConfig:
     return AgentConfig(
         **parts,
         targets=_targets(settings),
+        named_targets=_named(settings, document),
         origins={path: setting.origin for path, setting in settings.items()},
     )
 
@@ -214,6 +214,13 @@ def _targets(settings: Mapping[Path, Setting]) -> dict[str, dict[str, Json]]:
         elif len(path) > 2:  # noqa: PLR2004 - targets.<name>.<key>
             targets.setdefault(str(path[1]), {})[str(path[2])] = setting.value
     return targets
+
+
+def _named(settings: Mapping[Path, Setting], document: Json) -> frozenset[str]:
+    said = {path: one for path, one in settings.items() if one.origin != DEFAULT}
+    found = {str(path[1]) for path in said if path[0] == "targets" and len(path) > 1}
+    blocks = value_at(document, ("targets",))
+    return frozenset(found | set(blocks if isinstance(blocks, dict) else ()))
 
 
 def _plain(setting: Setting) -> object:

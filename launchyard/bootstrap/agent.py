@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from platform import python_version
@@ -31,10 +31,8 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.adapters.system.folder import FolderError, StateFolder, default_state
 from launchyard.bootstrap.hosts import (
     BUILD_ENTRY,
-    RUN_ENTRY,
     BuildHostSpec,
     HostSettings,
-    RunHostSpec,
 )
 from launchyard.bootstrap.logs import LogSettings, set_level, set_up
 from launchyard.bootstrap.policy import (
@@ -47,15 +45,15 @@ from launchyard.bootstrap.policy import (
 )
 from launchyard.bootstrap.reload import change, level, rules
 from launchyard.bootstrap.servers import AgentServer, ServerPluginError
+from launchyard.bootstrap.targets import Surroundings, made_targets
 from launchyard.bootstrap.tidying import tidied
 from launchyard.domain.config.model import AgentConfig
 from launchyard.plugins.manager import Plugins
 from launchyard.plugins.policy import PluginPolicy
-from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports import events, families
 from launchyard.ports.journal import JournalError
 from launchyard.ports.plugins import Fault
-from launchyard.ports.target import HostSpec, Target
+from launchyard.ports.target import HostSpec
 
 _log = logging.getLogger(__name__)
 _BUSY: Final = 6
@@ -164,7 +162,10 @@ class _Wiring:
         """
         config = self._config
         check_required(self._plugins, required(config))
-        targets = self._targets()
+        targets = made_targets(
+            self._plugins.targets.values(),
+            Surroundings(config, self._remote, self._folder, self._environment, self._common),
+        )
         self._metrics.prepare(families.AGENT_FAMILIES, config.queues, targets)
         what = {"component": "agent", "version": version("launchyard"), "python": python_version()}
         self._metrics.gauge(families.BUILD_INFO, 1, what)
@@ -209,40 +210,6 @@ class _Wiring:
         where = OperationsConfig(host=self._config.operations.host, port=port)
         views = OperationsViews(agent=agent.view, metrics=exposition.render)
         return OperationsEndpoint(where, pages(views))
-
-    def _targets(self) -> Mapping[str, Target]:
-        found = self._plugins.targets.items()
-        wanted = [p for n, p in found if not p.when_configured or n in self._config.named_targets]
-        return {provider.name: self._made(provider) for provider in wanted}
-
-    def _made(self, provider: TargetProvider) -> Target:
-        try:
-            return self._target(provider)
-        except ValueError as e:
-            raise TargetSettingsError(f"the target {provider.name} cannot be used: {e}") from None
-
-    def _target(self, provider: TargetProvider) -> Target:
-        config, name = self._config, provider.name
-        folder = self._folder.below(name)
-        settings = config.targets.get(name, {})
-        spec = RunHostSpec(
-            common=self._common(provider.process),
-            target=name,
-            folder=folder,
-            settings=settings,
-            launchers=provider.submits,
-        )
-        return provider.target(
-            Setting(
-                place=Place(folder=folder, settings=settings, environment=self._environment),
-                host=HostSpec(name=name, entry=RUN_ENTRY, spec=spec),
-                server=self._remote.jobs_url,
-                macro_env=config.macro_env,
-                run_s=config.run_timeout_s,
-                grace_s=config.cancel_grace_s,
-                log_quota_b=config.log_quota_b,
-            )
-        )
 
     def _build_host(self) -> HostSpec:
         config = self._config

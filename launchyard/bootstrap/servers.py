@@ -24,7 +24,8 @@ class AgentServer:
 
     def __init__(self, url: str, key: str, state: StateFolder, config: AgentConfig) -> None:
         self._url, self._key = url, key
-        self.folder = state.below(WANDB) if is_wandb(url) else ""
+        self.is_wandb = is_wandb(url)
+        self.folder = state.below(WANDB) if self.is_wandb else ""
         self._told: dict[str, Json] = {
             "max_schedulers": config.max_schedulers,
             "stopped_run_timeout_s": config.stopped_run_timeout_s,
@@ -34,7 +35,7 @@ class AgentServer:
     @property
     def jobs_url(self) -> str:
         """The address that jobs report to as ours; a W&B server's is told in its own way."""
-        return "" if is_wandb(self._url) else self._url
+        return "" if self.is_wandb else self._url
 
     def make(self, plugins: Plugins) -> LaunchServer:
         """Return the server, as its plugin knows it.

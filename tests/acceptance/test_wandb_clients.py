@@ -119,16 +119,7 @@ def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
     pool = ThreadPoolExecutor(1)
     waits = pool.submit(stock.run, "python", "-c", WAITS, items[0])
     log = tmp_path / "agent.log"
-    with log.open("w") as out:
-        agent = subprocess.Popen(
-            ["wandb", "launch-agent", "-q", "main", "-e", "team", "--max-jobs", "4"],
-            executable=str(stock.venv / "bin" / "wandb"),
-            env=stock.env,
-            cwd=stock.home,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
+    agent = _agent(stock, log)
     try:
         until(lambda: all(_item(server, one)["state"] == "done" for one in items), log.read_text)
         [shown] = server.call("GET", "/agents")["agents"]
@@ -154,6 +145,19 @@ def test_a_stock_agent_serves_our_queue(stock: Stock, tmp_path: Path) -> None:
     assert json.loads(run["summaryMetrics"])["best"] == 0.5
     assert json.loads(run["config"])["lr"]["value"] == 0.1
     assert "Traceback" not in server.said()
+
+
+def _agent(stock: Stock, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("w") as out:
+        return subprocess.Popen(
+            ["wandb", "launch-agent", "-q", "main", "-e", "team", "--max-jobs", "4"],
+            executable=str(stock.venv / "bin" / "wandb"),
+            env=stock.env,
+            cwd=stock.home,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def _item(server: RunningServer, item: str) -> dict[str, Any]:

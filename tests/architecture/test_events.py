@@ -13,7 +13,15 @@ from launchyard.ports import events
 from tests.architecture.write_docs import DOCS
 
 ROOT = DOCS.parent
-BOOTSTRAP = ("agent.py", "hosts.py", "policy.py", "reload.py", "logs.py", "tidying.py")
+BOOTSTRAP = (
+    "agent.py",
+    "targets.py",
+    "hosts.py",
+    "policy.py",
+    "reload.py",
+    "logs.py",
+    "tidying.py",
+)
 DECLARED = {name: v for name, v in vars(events).items() if isinstance(v, events.Event)}
 WRITERS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 SERVERS = {"http", "sql", "cli"}

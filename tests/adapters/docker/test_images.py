@@ -156,15 +156,16 @@ def test_an_image_goes_by_its_last_use(docker: Docker, tmp_path: Path) -> None:
     assert found == {"in_use": 1, "removed": 1}
 
 
-def test_an_engine_that_is_away_is_counted(docker: Docker, tmp_path: Path) -> None:
+def test_a_removal_that_is_refused_is_counted(docker: Docker, tmp_path: Path) -> None:
     """The image stays on the list, and is looked at again."""
     metrics = PrometheusMetrics()
-    engine = Engine(Address(url=f"unix://{tmp_path}/none"))
-    pruner = Pruner(engine, str(tmp_path), Pruning(0.001, metrics, iter(range(1000)).__next__))
-    with closing(engine), closing(pruner):
-        pruner.pulled("x:1")
+    after = Pruning(0.001, metrics, map(float, range(1000)).__next__)
+    engine = Engine(Address(url=f"unix://{docker.socket}"))
+    with closing(engine), closing(Pruner(engine, str(tmp_path), after)) as pruner:
+        pruner.pulled("no name of an image")
         pruner.prune()
-        assert counted(metrics)["failed"] >= 1
+        pruner.prune()
+    assert counted(metrics)["failed"] >= 2
 
 
 def counted(metrics: PrometheusMetrics) -> dict[str, float]:

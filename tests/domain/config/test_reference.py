@@ -38,7 +38,7 @@ def test_every_key_reaches_the_code() -> None:
     names = {entry.name for entry in fields(AgentConfig)}
     assert {e.attribute for e in SCHEMA.fields} <= names
     assert names - {e.attribute for e in SCHEMA.fields} == {
-        "origins", *(block.key for block in SCHEMA.blocks)
+        *("origins", "named_targets"), *(block.key for block in SCHEMA.blocks)
     }  # fmt: skip
     whole = config(None)
     for block in SCHEMA.blocks:
