@@ -12,7 +12,7 @@ run() { "$python" -m pytest --timeout=300 -o cache_dir="$folder" "$@"; }
 
 rm -rf "$folder"
 code=0
-run --numprocesses 2 --dist loadgroup "$@" || code=$?
+run --numprocesses 2 --no-loadscope-reorder "$@" || code=$?
 # Any code but 1 says that not all of them ran.
 [ "$code" = 1 ] || exit "$code"
 failed="$folder/v/cache/lastfailed"
