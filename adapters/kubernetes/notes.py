@@ -55,11 +55,12 @@ class Notes:
     def __init__(self, places: Places) -> None:
         self._places, self._lock = places, threading.Lock()
         self._known: dict[str, Note] = {}
+        self._shut: dict[str, None] = {}
 
     def put(self, handle: Handle, note: Note, labels: Mapping[str, str]) -> None:
-        """Leave a note; the first one counts."""
+        """Leave a note; the first one counts, and none does for a job that is put away."""
         spot = self._places.spot(handle)
-        if self.has(handle):
+        if self.has(handle) or self._is_shut(handle):
             return
         body = {
             "apiVersion": "v1",
@@ -80,8 +81,11 @@ class Notes:
         except KubernetesError as e:
             if e.status != CONFLICT:
                 raise
-            return
-        self._keep(handle, note)
+            self.read(handle)  # another process's; from now on it is known here, too
+        else:
+            self._keep(handle, note)
+        if self._is_shut(handle):
+            self.remove(handle)
 
     def read(self, handle: Handle) -> Note | None:
         """Return the note on a job, None when there is none."""
@@ -114,6 +118,16 @@ class Notes:
         with self._lock:
             self._known.pop(handle.uid, None)
 
+    def shut(self, handle: Handle) -> None:
+        """Take no more notes on a job: whoever still ends it is late, and nobody would read one."""
+        with self._lock:
+            self._shut[handle.uid] = None
+            _trim(self._shut)
+
+    def _is_shut(self, handle: Handle) -> bool:
+        with self._lock:
+            return handle.uid in self._shut
+
     def has(self, handle: Handle) -> bool:
         """Tell whether this process knows of a note; asks nobody."""
         with self._lock:
@@ -133,13 +147,20 @@ class Notes:
                         uid=str(data.get("spot")),
                     )
                     if _is_spot(handle.uid):
+                        if (note := _note(data)) is not None:
+                            self._keep(handle, note)
                         yield handle, one["metadata"].get("labels") or {}
 
     def _keep(self, handle: Handle, note: Note) -> None:
         with self._lock:
             self._known[handle.uid] = note
-            while len(self._known) > _MOST:
-                del self._known[next(iter(self._known))]
+            _trim(self._known)
+
+
+def _trim(kept: dict[str, Any]) -> None:
+    """Let go of the oldest."""
+    while len(kept) > _MOST:
+        del kept[next(iter(kept))]
 
 
 def _name(handle: Handle, spot: Spot) -> str:

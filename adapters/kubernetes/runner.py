@@ -117,9 +117,11 @@ class KubernetesRunner:
         if entry is not None and entry.found.phase not in OVER and not entry.found.deleting:
             message = f"{handle.name} still runs; cancel it, and remove it after its end"
             raise RunnerError(message, reason=Reason.AGENT_ERROR)
+        self._notes.shut(handle)
         if entry is not None:
             self._delete(handle)
-        if entry is None or self._notes.has(handle):
+        # One that nobody deleted has a note only if this process wrote it or came across it.
+        if entry is None or entry.found.deleting or self._notes.has(handle):
             self._notes.remove(handle)
         self._logs.forget(handle)
         self._standing.holds.forget(handle)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.kubernetes.notes import wished
 from launchyard.adapters.kubernetes.paths import Address
 from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
@@ -46,6 +47,14 @@ def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[Kubern
     config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
     with closing(KubernetesRunner(config)) as runner:
         yield runner
+
+
+def notes_on(cluster: Kubernetes, handle: Handle) -> list[str]:
+    """Return the names of the notes on a job."""
+    shelves = cluster.standin.cluster.shelves
+    [kind] = (kind for kind in shelves if kind.plural == "configmaps")
+    names = [one["metadata"]["name"] for one in cluster.standin.cluster.all(kind)]
+    return [name for name in names if name.startswith(handle.name)]
 
 
 def gated(gate: Path) -> Launch:
@@ -187,6 +196,24 @@ def test_a_cancel_survives_a_lost_answer(runner: KubernetesRunner, proxy: Proxy)
     assert end_of(runner, handle).state is S.CANCELLED
     runner.remove(handle)
     assert runner.observe(handle).state is S.LOST
+
+
+def test_no_note_outlives_its_job(
+    runner: KubernetesRunner, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    """One of an agent that is gone goes with the job, and a late cancel writes none."""
+    wish = launch("sleep 600")
+    handle = runner.submit(wish)
+    runner.cancel(handle, 0.0, Reason.CANCELLED)
+    assert end_of(runner, handle).state is S.CANCELLED
+    assert notes_on(cluster, handle)
+    config = KubernetesConfig(folder=str(tmp_path), address=Address(cluster.kubeconfig))
+    with closing(KubernetesRunner(config)) as heir:
+        heir.remove(handle)
+        assert not notes_on(cluster, handle)
+        late = wished(Reason.CANCELLED)
+        heir._standing.end(handle, late, wish.labels, 0.0)
+        assert not notes_on(cluster, handle)
 
 
 def test_a_job_costs_few_requests(runner: KubernetesRunner, cluster: Kubernetes) -> None:
