@@ -77,7 +77,8 @@ class TestExec(RunnerContract):
 
 def test_no_runner_is_left_out() -> None:
     """Every target in the box has a runner that keeps the contract."""
-    importlib.import_module("tests.contract.test_docker_runner")
+    for name in ("docker", "kubernetes"):
+        importlib.import_module(f"tests.contract.test_{name}_runner")
     modules = [module for module in MODULES.values() if hasattr(module, "targets")]
     registered = {provider.name for module in modules for provider in module.targets()}
     assert registered == {kit.provider for kit in RunnerContract.__subclasses__()}
