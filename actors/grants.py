@@ -66,8 +66,8 @@ class Grants:
             desk.set_run_alarm(row)
             if row.finished:
                 desk.settle(row)
-                continue
-            desk.adopt(row)
+            if not row.finished or not row.logs_complete:
+                desk.adopt(row)
         desk.later(partial(desk.kit.reporter.put, Outgoing(())))
 
     def claimed(self, fact: Claimed) -> None:
@@ -221,8 +221,8 @@ class Grants:
         table.put(row)
         if row.grant.resource not in desk.kit.targets:
             known = ", ".join(desk.kit.targets) or "none"
-            text = f"this agent has no target {row.grant.resource}; it has {known}: "
-            text += f"`targets: {{{row.grant.resource}: {{}}}}` in its configuration adds it"
+            text = f"this agent has no target {row.grant.resource}; it has {known}: name it under"
+            text += " `targets` in its configuration; `launchyard plugins` shows which there are"
             desk.end(row, AttemptState.REJECTED, Reason.TARGET_MISSING, text)
         elif row.cancel is not None and row.place is None:
             desk.end(row, AttemptState.CANCELLED, Reason.CANCELLED)

@@ -23,7 +23,7 @@ def discard_source(
         return
     try:
         build = planned(row).build
-    except Exception:  # noqa: BLE001 - a plan that fails now says no folder
+    except Exception:  # noqa: BLE001 - a plugin may raise anything: no folder then
         return
     if build is not None and not isinstance(build.source, NoSource):
         to_builder(Discard(build.into))

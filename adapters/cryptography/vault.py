@@ -81,6 +81,10 @@ def _parts(sealed: str) -> tuple[str, bytes]:
     if len(words) != _PARTS or words[0] != _VERSION:
         raise VaultError("it is no value that this version of launchyard sealed")
     try:
-        return words[1], base64.b64decode(words[2], validate=True)
+        data = base64.b64decode(words[2], validate=True)
     except binascii.Error:
         raise VaultError("it was cut or changed") from None
+    # The last character may hold bits that no byte takes: several texts would say the same.
+    if base64.b64encode(data).decode() != words[2]:
+        raise VaultError("it was cut or changed")
+    return words[1], data

@@ -87,7 +87,7 @@ class Logs:
         entry = job.entry
         over = entry is None or entry.found.phase in OVER or self._is_gone(handle, spot)
         if over and entry is not None and not _all_heard(job.pods):
-            if self._may_hear(spot.uid, handle):
+            if self._may_hear(spot.uid):
                 return LogSlice(source=source, start=start, to=start, data=b"")
             job = self._asked(spot, job)
         found = _named(entry, job.pods).get(source) if entry is not None else None
@@ -189,19 +189,13 @@ class Logs:
             kept = self._known[spot.uid] = _Job(job.handle, job.entry, tuple(pods.values()))
         return kept
 
-    def _may_hear(self, uid: str, handle: Handle) -> bool:
-        """Tell whether news of an ended job's pods may still come; if none do, look again then."""
+    def _may_hear(self, uid: str) -> bool:
+        """Tell whether news of an ended job's pods may still come by themselves."""
         now = time.monotonic()
         with self._lock:
-            if self._changed is None or uid in self._listed:
-                return False
-            first = uid not in self._over_s
+            new = uid not in self._listed
             since_s = self._over_s.setdefault(uid, now)
-        if first:
-            later = threading.Timer(_NEWS_S, self._news, (handle,))
-            later.daemon = True
-            later.start()
-        return now - since_s < _NEWS_S
+        return self._changed is not None and new and now - since_s < _NEWS_S
 
     def _asked(self, spot: Spot, job: _Job) -> _Job:
         """Ask for the pods of a job that is over, once: news of them may be on their way."""

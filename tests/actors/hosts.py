@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from launchyard.actors.build_host import BuildHost, BuildHostParts
 from launchyard.actors.child import Channel
@@ -13,7 +13,10 @@ from launchyard.adapters.local.runner import LocalConfig, LocalRunner
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.ports.builder import BuildRequest, Built
-from launchyard.ports.launch_server import LogCursorError
+from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
+
+HOLD: Final = "hold"
+"""A file of this name keeps logs from being taken."""
 
 
 class FolderFiles:
@@ -48,12 +51,30 @@ class NoBuilder:
         return Built(cache="miss" if cancelled() else "none")
 
 
+class FilesOnHold(FolderFiles):
+    """Take no log while there is a file `HOLD` beside the folder."""
+
+    def append_log(self, item: str, attempt: int, source: str, start: int, data: bytes) -> int:
+        if (self._root.parent / HOLD).exists():
+            raise ServerError("not now", retry=True)
+        return super().append_log(item, attempt, source, start, data)
+
+
 def run_host(folder: str, channel: Channel) -> RunHost:
     """Run attempts below *folder*, their logs in its `files`."""
+    return _run_host(folder, FolderFiles(f"{folder}/files"), channel)
+
+
+def run_host_on_hold(folder: str, channel: Channel) -> RunHost:
+    """Run attempts below *folder*; no log is taken while its `HOLD` is there."""
+    return _run_host(folder, FilesOnHold(f"{folder}/files"), channel)
+
+
+def _run_host(folder: str, files: AttemptFiles, channel: Channel) -> RunHost:
     clock = SystemClock()
     parts = RunHostParts(
         runner=LocalRunner(LocalConfig(root=f"{folder}/local")),
-        files=FolderFiles(f"{folder}/files"),
+        files=files,
         clock=clock,
         metrics=PrometheusMetrics(),
     )
