@@ -49,7 +49,6 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         assert made.log_of(good) == f"hello from {good}\n"
         assert made.wait_done(bad)["reason"] == "exit_code"
         assert "nowhere.invalid" in made.wait_done(image)["detail"]
-        until(lambda: made.call("GET", f"/items/{image}")["logs_complete"], "the end of its log")
         made.wait_running(long)
         made.wait_running(lasting)
         agent.kill()
