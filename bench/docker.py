@@ -6,7 +6,6 @@ stopped it are taken out, and shown. The job writes the clock down, where this p
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -15,17 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.rig import (
-    ENTITY,
-    PROGRAM,
-    Server,
-    environment,
-    free_port,
-    percentile,
-    row,
-    server,
-    stop,
-)
+from bench.rig import ENTITY, Server, add_target, agent, percentile, row, server
 from bench.stalls import Clock, machine
 from tests.rig.dockerd import DOCKER, Docker, docker_daemon
 from tests.rig.small_image import load_small_image
@@ -45,8 +34,11 @@ def main() -> None:
     ):
         folder = Path(name)
         image = load_small_image(docker, folder)
-        agent = _agent(on, docker, folder)
-        try:
+        # Its containers share a folder with this program.
+        config = {"network": "none", "volume": [f"{folder}:/bench"]}
+        target = {"host": f"unix://{docker.socket}"}
+        add_target(on, folder, QUEUE, "local-container", target=target, config=config)
+        with agent(on, folder, 8, queue=QUEUE):
             ways = (_ours(on, image, folder), _plain(docker, image, folder))
             spans: tuple[list[tuple[int, int]], ...] = ([], [])
             for number in range(JOBS + 2):
@@ -54,25 +46,7 @@ def main() -> None:
                     span = way(number)
                     if number > 1:  # the first ones find nothing warm
                         found.append(span)
-        finally:
-            stop(agent)
         _print(clock, *spans)
-
-
-def _agent(on: Server, docker: Docker, folder: Path) -> subprocess.Popen[bytes]:
-    """Start an agent of a queue of containers that share a folder with this program."""
-    config = {"network": "none", "volume": [f"{folder}:/bench"]}
-    body = {"name": QUEUE, "resource": "local-container", "config": config}
-    on.call("POST", f"/entities/{ENTITY}/queues", json=body)
-    file = folder / "wandb" / "launch-config.yaml"
-    file.parent.mkdir()
-    target = {"local-container": {"host": f"unix://{docker.socket}"}}
-    file.write_text(json.dumps({"targets": target}))
-    command = [*PROGRAM, "agent", "-q", QUEUE, "-e", ENTITY, "-j", "8", "--server", on.url]
-    command += ["--key-file", str(on.key_file), "--state-dir", str(folder / "agent")]
-    command += ["--operations-port", str(free_port())]
-    with (folder / "agent.log").open("wb") as log:
-        return subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
 
 
 def _ours(on: Server, image: str, folder: Path) -> Callable[[int], tuple[int, int]]:

@@ -17,17 +17,7 @@ from typing import Any, BinaryIO
 
 from bench.cluster import Cluster, cluster
 from bench.idle import cpu_s, family, pss_mb
-from bench.rig import (
-    ENTITY,
-    PROGRAM,
-    Server,
-    environment,
-    free_port,
-    percentile,
-    row,
-    server,
-    stop,
-)
+from bench.rig import ENTITY, Server, add_target, agent, percentile, row, server
 from bench.stalls import Clock, machine
 from launchyard.actors.messages import Ref
 from launchyard.actors.shipper import LogShipper
@@ -48,36 +38,26 @@ QUEUE = "cluster"
 
 def submits(on: Server, run: Cluster, folder: Path, clock: Clock) -> None:
     """Bring many jobs from a queue to their ends."""
-    file = folder / "wandb" / "launch-config.yaml"
-    file.parent.mkdir()
     target = {"kubeconfig": run.kubeconfig, "namespace": run.namespace}
-    file.write_text(json.dumps({"targets": {"kubernetes": target}}))
-    path = f"/entities/{ENTITY}/queues"
-    on.call("POST", path, json={"name": QUEUE, "resource": "kubernetes", "config": {}})
+    add_target(on, folder, QUEUE, "kubernetes", target=target, config={})
+    path = f"/entities/{ENTITY}/queues/{QUEUE}"
     spec = {"project": "bench", "docker": {"docker_image": "busybox"}}
     for _ in range(SUBMITS):
-        on.call("POST", f"{path}/{QUEUE}/items", json={"spec": spec})
+        on.call("POST", f"{path}/items", json={"spec": spec})
     run.ask("finish", given=True)
-    command = [*PROGRAM, "agent", "-q", QUEUE, "-e", ENTITY, "-j", "200", "--server", on.url]
-    command += ["--key-file", str(on.key_file), "--state-dir", str(folder / "agent")]
-    command += ["--operations-port", str(free_port())]
-    with (folder / "agent.log").open("wb") as log:
-        agent = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
     first, submitted, most_mb, done = 0, 0, 0.0, 0
-    try:
+    with agent(on, folder, 200, queue=QUEUE) as process:
         while done < SUBMITS:
-            done = on.call("GET", f"{path}/{QUEUE}")["counts"]["done"]
+            done = on.call("GET", path)["counts"]["done"]
             made = _asked(run).get(("create", "jobs"), 0)
             first = first or (time.time_ns() if made else 0)
             submitted = submitted or (time.time_ns() if made >= SUBMITS else 0)
             # Threads that end while they are looked at are no trouble.
             with suppress(FileNotFoundError, ProcessLookupError):
-                most_mb = max(most_mb, pss_mb(family(agent.pid)))
-                _costs(clock, first, agent.pid, on, run)
+                most_mb = max(most_mb, pss_mb(family(process.pid)))
+                _costs(clock, first, process.pid, on, run)
             time.sleep(0.5)
         ended = time.time_ns()
-    finally:
-        stop(agent)
     calls = sum(n for (verb, _), n in _asked(run).items() if verb not in {"watch", "list"})
     what = f"{SUBMITS} Kubernetes jobs, queue to done"
     row(f"{what}: requests per job", f"{calls / SUBMITS:.2f}", "4, and the watches")

@@ -101,13 +101,24 @@ def server(folder: Path) -> Iterator[Server]:
         stop(process)
 
 
+def add_target(
+    on: Server, folder: Path, queue: str, resource: str, *, target: Any, config: Any
+) -> None:
+    """Make a queue for *resource* with *config*, and tell later agents of its *target*."""
+    body = {"name": queue, "resource": resource, "config": config}
+    on.call("POST", f"/entities/{ENTITY}/queues", json=body)
+    file = folder / "wandb" / "launch-config.yaml"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"targets": {resource: target}}))
+
+
 @contextlib.contextmanager
 def agent(
-    on: Server, folder: Path, jobs: int, name: str = "agent"
+    on: Server, folder: Path, jobs: int, name: str = "agent", queue: str = QUEUE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an agent on the queue `bench`; it is drained at the end."""
+    """Run an agent on a queue; it is drained at the end."""
     log = (folder / f"{name}.log").open("wb")
-    command = [*PROGRAM, "agent", "-q", QUEUE, "-e", ENTITY, "-j", str(jobs), "--server", on.url]
+    command = [*PROGRAM, "agent", "-q", queue, "-e", ENTITY, "-j", str(jobs), "--server", on.url]
     command += ["--key-file", str(on.key_file), "--state-dir", str(folder / name)]
     command += ["--operations-port", str(free_port()), "--name", name]
     process = subprocess.Popen(command, env=environment(folder), stdout=log, stderr=log)
