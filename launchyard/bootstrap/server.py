@@ -53,7 +53,7 @@ from launchyard.ports.store import Store
 
 PORT: Final = 8630
 EXIT_FAILED: Final = 1
-EXIT_PORT_TAKEN: Final = 6
+EXIT_IN_USE: Final = 6
 ADMIN: Final = "admin"
 _LOG: Final = logging.getLogger("launchyard.server")
 DATABASE: Final = "launchyard.db"
@@ -157,7 +157,7 @@ def _listen(options: ServerOptions) -> socket.socket:
         return listen(Address(host=options.host, port=options.port))
     except PortTakenError as error:
         remedy = "stop what listens there, or choose another port with --port"
-        raise ProgramError(str(error), code=EXIT_PORT_TAKEN, remedy=remedy) from error
+        raise ProgramError(str(error), code=EXIT_IN_USE, remedy=remedy) from error
 
 
 def server_folder(state_dir: str) -> Path:
@@ -187,7 +187,7 @@ def _locked(state: Path) -> Iterator[Path]:
         except BlockingIOError:
             what = f"another server uses the state folder {state}"
             remedy = "stop it, or choose another folder with --state-dir"
-            raise ProgramError(what, code=EXIT_FAILED, remedy=remedy) from None
+            raise ProgramError(what, code=EXIT_IN_USE, remedy=remedy) from None
         yield state
 
 

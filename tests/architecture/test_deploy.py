@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from launchyard.domain.config.layers import CONTAINER
 from launchyard.domain.reason import Reason
@@ -26,6 +27,20 @@ def test_rules_name_metrics_that_exist(page: str) -> None:
     named = set(re.findall(r"\blaunchyard_\w+", text))
     assert named
     assert not named - NAMES
+
+
+def test_the_page_shows_the_rules_that_are_shipped() -> None:
+    """Who copies a row gets what the file has, and every rule is explained."""
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    shipped = {(" ".join(rule["expr"].split()), rule.get("for")) for rule in groups[0]["rules"]}
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.*?)`(?: for (\d+) min)? \|", page.replace("\\|", "\0"), re.M)
+    shown = {
+        (expression.replace("\0", "|"), f"{minutes}m" if minutes else None)
+        for expression, minutes in rows
+        if "launchyard_" in expression
+    }
+    assert shown == shipped
 
 
 def test_alerts_name_reasons_that_exist() -> None:
