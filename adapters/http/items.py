@@ -41,7 +41,7 @@ from launchyard.domain.rights import Action, Principal
 from launchyard.domain.secrets import item_context, references
 from launchyard.domain.submission import Submission, judge
 from launchyard.domain.targets.preview import unclaimed
-from launchyard.domain.wire import from_json, to_json
+from launchyard.domain.wire import from_json
 from launchyard.ports.families import QUEUE_ENQUEUED
 from launchyard.ports.records import ItemFilter, ItemView, NewItem, Queue
 from launchyard.ports.store import Store
@@ -197,7 +197,8 @@ class ItemRoutes:
         item = part(request, "item")
         self._guard.require_item_or_own(request, Action.READ, item)
         document = item_document(self._store.item(item))
-        return answer_json(document | {"attempts": to_json(self._store.attempts(item))})
+        earlier: Json = [item_document(one) for one in self._store.attempts(item)]
+        return answer_json(document | {"attempts": earlier})
 
     async def cancel(self, request: Request) -> Response:
         item = part(request, "item")

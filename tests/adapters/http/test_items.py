@@ -97,7 +97,7 @@ def test_a_wandb_key_reaches_the_agent_and_nobody_else(
 def test_a_password_in_an_address_reaches_the_agent_and_nobody_else(
     server: RunningServer, queue: str, make_agent: Callable[..., FakeAgent]
 ) -> None:
-    """Neither a plan nor the item shows it; a copy of the item has it all the same."""
+    """Not a plan, not the item, not its earlier attempts; a copy has it all the same."""
     url = "https://ann:hunter2hunter2@example.org/x.git"
     body = {"spec": SPEC | {"source": {"git": {"url": url}}}}
     planned = server.ask("POST", path_of(queue, "plan"), json=body)
@@ -107,8 +107,16 @@ def test_a_password_in_an_address_reaches_the_agent_and_nobody_else(
     assert shown.json()["spec"]["source"]["git"]["url"] == "https://***@example.org/x.git"
     copy = server.call("POST", f"/items/{item.json()['id']}/duplicate")
     assert "hunter2" not in str(copy)
-    grants = make_agent(queue).claim(free=2)["items"]
+    agent = make_agent(queue)
+    grants = agent.claim(free=2)["items"]
     assert [grant["spec"]["source"]["git"]["url"] for grant in grants] == [url, url]
+    agent.report(grants[0], 1, state="failed", reason="source_not_found")
+    dead = server.ask("GET", f"/entities/team/queues/{queue}/dead-letters")
+    again = server.ask("POST", f"/items/{grants[0]['item']}/retry")
+    shown = server.ask("GET", f"/items/{grants[0]['item']}")
+    listed = server.ask("GET", f"/items?entity=team&queue={queue}")
+    assert [one["reason"] for one in shown.json()["attempts"]] == ["source_not_found"]
+    assert all("hunter2" not in answer.text for answer in (dead, again, shown, listed))
     assert "hunter2" not in server.said()
 
 
