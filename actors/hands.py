@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, TypeAlias
 
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.ledger import Ledger
@@ -35,6 +35,19 @@ from launchyard.ports.runner import Handle, Observation, Runner, RunnerError
 from launchyard.ports.runner import Watch as TargetWatch
 
 _log = logging.getLogger(__name__)
+_LONGEST_S: Final = 30.0
+_REMOVALS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A call that failed *tries* times, and whose pause is over."""
+
+    wish: Cancel | Remove
+    tries: int
+
+
+HandLetter: TypeAlias = ToHost | Again
 
 
 class HostDesk(Protocol):
@@ -61,19 +74,30 @@ class HostDesk(Protocol):
         """Stop watching *ref*."""
         ...
 
+    def later(self, name: str, wait_s: float, call: Callable[[], None]) -> None:
+        """Do *call* in *wait_s*, and only once if another of that *name* comes before."""
+        ...
 
-class _Hand(Role[ToHost]):
+
+class _Hand(Role[HandLetter]):
     """What the actors of a run host share."""
 
-    def __init__(self, mailbox: Mailbox[ToHost], host: HostDesk, runner: Runner) -> None:
+    def __init__(self, mailbox: Mailbox[HandLetter], host: HostDesk, runner: Runner) -> None:
         super().__init__(mailbox)
         self.host, self.runner = host, runner
+
+    def again(self, wish: Cancel | Remove, tries: int) -> None:
+        """Have *wish* back in this mailbox after a pause, twice as long each time."""
+        name = f"{type(wish).__name__} {wish.ref.item} {wish.ref.attempt}"
+        wait_s = min(_LONGEST_S, 2.0 ** (tries - 1))
+        letter, mailbox = Again(wish, tries), self.mailbox
+        self.host.later(name, wait_s, lambda: mailbox.put(letter))
 
 
 class Launcher(_Hand):
     """Creates, adopts and looks up; each message may take as long as the target takes."""
 
-    def work(self, letters: Sequence[ToHost]) -> None:
+    def work(self, letters: Sequence[HandLetter]) -> None:
         for left, letter in zip(range(len(letters), 0, -1), letters, strict=True):
             self.mailbox.held = left
             self.mailbox.doing = f"{type(letter).__name__.lower()} {getattr(letter, 'ref', '')}"
@@ -160,43 +184,73 @@ class Launcher(_Hand):
 
 
 class Canceller(_Hand):
-    """Stops things; has a mailbox of its own, so that no create stands before a cancel."""
+    """Stops things; has a mailbox of its own, so that no create stands before a cancel.
 
-    def work(self, letters: Sequence[ToHost]) -> None:
+    Nobody says a cancel twice, so a call that failed is repeated here until the target takes it,
+    another wish takes its place, or the thing is forgotten, which is after its end at the latest.
+    """
+
+    def work(self, letters: Sequence[HandLetter]) -> None:
+        ledger = self.host.ledger
         for letter in letters:
-            if not isinstance(letter, Cancel):
-                continue
-            handle = self.host.ledger.want_cancel(letter)
-            if handle is None:
-                continue
-            try:
-                reach("cancel.before_call")
-                self.runner.cancel(handle, letter.grace_s, letter.reason)
-                reach("cancel.after_call")
-            except RunnerError as e:
-                events.CANCEL_FAILED.log(_log, name=handle.name, error=e)
+            match letter:
+                case Cancel():
+                    self._cancel(letter, ledger.want_cancel(letter), 1)
+                case Again(Cancel() as wish, tries) if ledger.cancel_of(wish.ref) == wish:
+                    self._cancel(wish, wish.handle or ledger.handle_of(wish.ref), tries + 1)
+                case _:
+                    pass
+
+    def _cancel(self, wish: Cancel, handle: Handle | None, tries: int) -> None:
+        if handle is None:
+            return
+        taken = False
+        try:
+            reach("cancel.before_call")
+            self.runner.cancel(handle, wish.grace_s, wish.reason)
+            reach("cancel.after_call")
+            taken = True
+        except RunnerError as e:
+            events.CANCEL_FAILED.log(_log, name=handle.name, error=e)
+        finally:
+            if not taken:
+                self.again(wish, tries)
 
 
 class Sweeper(_Hand):
-    """Removes what ended things hold, once their ends and logs are recorded."""
+    """Removes what ended things hold, once their ends and logs are recorded.
 
-    def work(self, letters: Sequence[ToHost]) -> None:
+    A target that is away is asked a few times; then what is there stays there, and is an orphan.
+    """
+
+    def work(self, letters: Sequence[HandLetter]) -> None:
         gone: list[Removed] = []
         for letter in letters:
-            if isinstance(letter, ListStrays):
-                self._list(letter)
-            if not isinstance(letter, Remove):
-                continue
-            self.host.drop(letter.ref)
-            try:
-                reach("remove.before_call")
-                self.runner.remove(letter.handle)
-                reach("remove.after_call")
-            except RunnerError as e:
-                events.REMOVE_FAILED.log(_log, name=letter.handle.name, error=e)
-            gone.append(Removed(letter.ref))
+            match letter:
+                case ListStrays():
+                    self._list(letter)
+                case Remove():
+                    gone += self._remove(letter, 1)
+                case Again(Remove() as wish, tries):
+                    gone += self._remove(wish, tries + 1)
+                case _:
+                    pass
         if gone:
             self.host.say(*gone)
+
+    def _remove(self, wish: Remove, tries: int) -> tuple[Removed, ...]:
+        """Remove; return what to say when that is over, one way or the other."""
+        self.host.drop(wish.ref)
+        try:
+            reach("remove.before_call")
+            self.runner.remove(wish.handle)
+            reach("remove.after_call")
+        except RunnerError as e:
+            if e.retry and tries < _REMOVALS:
+                self.again(wish, tries)
+                return ()
+            events.REMOVE_FAILED.log(_log, name=wish.handle.name, error=e)
+        return (Removed(wish.ref),)
 
     def _list(self, wish: ListStrays) -> None:
         """Tell of what is of this installation and was started by nobody that we know."""

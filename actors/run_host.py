@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from launchyard.actors.alarms import Alarms
 from launchyard.actors.child import Channel
-from launchyard.actors.hands import Canceller, Launcher, Sweeper
+from launchyard.actors.hands import Again, Canceller, Launcher, Sweeper
 from launchyard.actors.ledger import Ledger
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.messages import (
@@ -77,13 +78,15 @@ class RunHost:
         failed = families.ACTOR_FAILURES
         self.crew.on_restart = lambda name: parts.metrics.count(failed, {"actor": name})
         self._launches = [Mailbox[Submit | Find | Watch]() for _ in range(parts.launchers)]
-        self._cancels = Mailbox[Cancel]()
-        self._sweeps = Mailbox[Remove | ListStrays]()
+        self._cancels = Mailbox[Cancel | Again]()
+        self._sweeps = Mailbox[Remove | ListStrays | Again]()
+        self._alarms = Alarms(parts.clock.boottime)
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def start(self) -> RunHost:
         """Start every actor and thread; return this host."""
         runner = self._parts.runner
+        self._alarms.start()
         self.shipper.start()
         for number, mailbox in enumerate(self._launches):
             self._hire_launcher(f"launcher-{number}", mailbox)
@@ -158,6 +161,10 @@ class RunHost:
     def cancel(self, wish: Cancel) -> None:
         """Have *wish* carried out by the Canceller."""
         self._cancels.put(wish)
+
+    def later(self, name: str, wait_s: float, call: Callable[[], None]) -> None:
+        """Do *call* in *wait_s*, and only once if another of that *name* comes before."""
+        self._alarms.after(name, wait_s, call)
 
     def tell(self, ref: Ref, handle: Handle, seen: Observation) -> None:
         """Say how *handle* stands; when it is over, see to the rest of its log."""
