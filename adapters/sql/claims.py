@@ -157,6 +157,7 @@ class SqlClaims(SqlCommands):
             agent_n=agent["n"],
             config_n=row["queue_config_n"],
             unheard_until_ms=now + round(ACK_S * 1000) if agent["stock"] else None,
+            detail="",  # why it was put back is said in its history; from here on the target speaks
             times=times(row, (state.value, now)),
             **changed,
         )

@@ -190,6 +190,7 @@ class SqlReports(SqlBeats):
             times=times(row, (state.value, self._clock.now_ms())),
             config_n=row["config_n"] or self._db.number(_CONFIG, n=row["queue_n"]),
             not_before_ms=None,
+            detail="",
             place_scope=place.scope,
             place_name=place.name,
             place_uid=place.uid,

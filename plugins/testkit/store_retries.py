@@ -8,7 +8,7 @@ from typing import Any
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.circuit import Victim
 from launchyard.domain.documents import Json
-from launchyard.domain.exchange import Fact, ItemGrant, ReclaimVerdict, Verdict
+from launchyard.domain.exchange import Fact, ItemGrant, Place, ReclaimVerdict, Verdict
 from launchyard.domain.item import ItemState
 from launchyard.domain.reason import FailureClass, Reason
 from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
@@ -98,6 +98,26 @@ class RetryContract(StoreKit):
             first: ItemState.QUEUED,
             second: ItemState.QUEUED,
         }
+
+    def test_the_next_attempts_detail_is_its_own(self, world: World) -> None:
+        """Why it waits is said until it is claimed; then the detail is what its target says."""
+        item = put(world, retry=policy(user=1)).id
+        worker = world.worker()
+        fail(worker)
+        assert "retry 1 of 1" in world.store.item(item).detail
+        world.clock.pass_s(WAIT_S)
+        world.store.ripen()
+        for launched in (2, 3):  # the second failure is final, and bob tries again
+            grant = worker.one()
+            worker.seqs[item] = grant.seq
+            worker.launch(grant, f"ly-x-a{launched}")
+            standing = world.store.standing(item)
+            assert (standing.item.state, standing.item.detail) == (ItemState.LAUNCHING, "")
+            there = Place(scope=worker.scope, name=f"ly-x-a{launched}", uid="7")
+            worker.tell(grant, Fact(at_ms=2, state=AttemptState.PENDING, place=there))
+            assert world.store.item(item).detail == ""
+            worker.tell(grant, FAILED)
+            world.store.retry(item, "bob")
 
     def test_the_history_has_what_was(self, world: World) -> None:
         """Each earlier attempt with its end, times, agent and log; the spent budget is final."""
