@@ -95,11 +95,6 @@ class Hosts:
             host.came.wait(max(0.0, until - self._session.clock.boottime()))
         return {n: (h.heard_start, h.numbers) for n, h in self._hosts.items() if h.numbers_at}
 
-    def ages(self) -> Mapping[str, float]:
-        """Return how old the last numbers of each process are, in seconds."""
-        now = self._session.clock.boottime()
-        return {n: now - h.numbers_at for n, h in self._hosts.items() if h.numbers_at}
-
     def views(self) -> tuple[ActorView, ...]:
         """Ask every process what its actors do; return the processes, and below each its own."""
         self.numbers()

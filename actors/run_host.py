@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from launchyard.actors.alarms import Alarms
 from launchyard.actors.child import Channel
@@ -46,7 +45,6 @@ from launchyard.ports.metrics import Metrics
 from launchyard.ports.runner import Handle, Observation, Runner, Seen
 
 _log = logging.getLogger(__name__)
-_CHECK_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

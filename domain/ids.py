@@ -1,14 +1,9 @@
-"""The names that tie records together, and how an item's id is made."""
+"""How an item's id is made."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Final, NewType
-
-ItemId = NewType("ItemId", str)
-AgentId = NewType("AgentId", str)
-QueueId = NewType("QueueId", str)
-EntityName = NewType("EntityName", str)
+from typing import Final
 
 _RANDOM_B: Final = 10
 _MAX_MS: Final = 1 << 48

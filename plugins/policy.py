@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,8 +21,6 @@ HOST_GUARD: Final = "host_guard"
 REVIEWER_OFF: Final = "reviewer_off"
 ERROR: Final = "error"
 """The rule that a plugin breaks which gives no answer."""
-
-Count = Callable[[str, str], None]
 
 
 class PluginPolicy:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +27,3 @@ class PluginView:
     state: str
     brings: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
-
-
-class PluginList(Protocol):
-    """Tells which plugins there are; never raises on account of one of them."""
-
-    def listing(self) -> Sequence[PluginView]:
-        """Return every plugin that is installed, with what it brings and what is wrong with it."""
-        ...
-
-    def faults(self) -> Sequence[Fault]:
-        """Return what has gone wrong with plugins so far, oldest first."""
-        ...

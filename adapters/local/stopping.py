@@ -133,9 +133,3 @@ class Sweeper:
                     self._marks.pop(name, None)
             self._armed = bool(self._marks)
             return _SWEEP_S if self._armed else None
-
-
-def kill_now(target: Target) -> None:
-    """End all that is left of *target*, without grace."""
-    for one in target.living():
-        send(one.process, signal.SIGKILL)

@@ -34,7 +34,7 @@ def test_the_page_shows_the_rules_that_are_shipped() -> None:
     groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     shipped = {(" ".join(rule["expr"].split()), rule.get("for")) for rule in groups[0]["rules"]}
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(.*?)`(?: for (\d+) min)? \|", page.replace("\\|", "\0"), re.M)
+    rows = re.findall(r"^\| `(.*?)`(?: for (\d+) min)? \|", page.replace("\\|", "\0"), re.MULTILINE)
     shown = {
         (expression.replace("\0", "|"), f"{minutes}m" if minutes else None)
         for expression, minutes in rows

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from launchyard.domain.documents import Json
 from launchyard.domain.macro_policy import MacroPolicy, Origin, Why
-from launchyard.domain.macro_wire import from_wire, to_wire
 from launchyard.domain.macros import (
     BUILTINS,
     Finding,
@@ -22,7 +21,6 @@ from launchyard.domain.macros import (
     fill,
     parse,
     plain,
-    put,
     resolve,
 )
 from launchyard.domain.merge import merge_patch
@@ -244,31 +242,3 @@ def test_a_macro_cannot_be_assembled() -> None:
     values: dict[str, Json] = {"v": "DATA", "w": "$", "x": "${DATA"}
     parsed, _ = fill(parse(["${{{v}}}", "{{w}}{DATA}", "{{x}}}"], Origin.QUEUE), values)
     assert run(parsed).document == ["${DATA}", "${DATA}", "${DATA}"]
-
-
-@given(documents, documents, st.dictionaries(st.just("v"), texts, max_size=1))
-def test_the_stored_form_comes_back_equal(
-    config: Json, overrides: Json, values: dict[str, str]
-) -> None:
-    """What the server stores as JSON resolves on the agent as if it had composed it itself."""
-    filled, _ = fill(parse([config, "{{v}}${run_id}"], Origin.QUEUE), dict(values))
-    parsed = put(Parsed({"a": filled.root}), {"b": overrides})
-    assert from_wire(json.loads(json.dumps(to_wire(parsed)))) == parsed
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        None,
-        {},
-        {"document": 1, "texts": None},
-        {"document": {}, "texts": [{"path": ["a"], "origin": "queue", "parts": []}]},
-        {"document": "x", "texts": [{"path": [], "origin": "me", "parts": []}]},
-        {"document": "x", "texts": [{"path": [], "origin": "queue", "parts": [{"a": "b"}]}]},
-        {"document": "x", "texts": [{"path": [0], "origin": "queue", "parts": []}]},
-    ],
-)
-def test_a_broken_stored_form_is_refused(wire: Json) -> None:
-    """A row that something else wrote is an error, not a document."""
-    with pytest.raises(ValueError, match=r"stored parsed document|Origin"):
-        from_wire(wire)

@@ -11,10 +11,9 @@ from starlette.requests import Request
 
 from launchyard.adapters.http.graphql.own import Own, own_of, refused
 from launchyard.adapters.http.house import House
-from launchyard.adapters.http.problems import RefusalError, wrong
+from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action, Principal
-from launchyard.ports.records import StoreError
 from launchyard.ports.tracking import RunKey
 
 Given: TypeAlias = Mapping[str, Any]
@@ -117,11 +116,3 @@ def document(text: object, path: str) -> Json:
 
 def _no_constant(name: str) -> object:
     raise ValueError(name)
-
-
-def found_or_none(look: Callable[[], Any]) -> Any:
-    """Return what *look* finds, or None: clients take a null for "there is none"."""
-    try:
-        return look()
-    except (StoreError, RefusalError):
-        return None
