@@ -26,11 +26,15 @@ class ErrorFiles:
     def put(self, told: Mapping[str, tuple[bool, str]]) -> dict[str, tuple[str, ...]]:
         """Upload a file for each item that has a log; return the paths, by item.
 
-        *told* says of each item whether it failed, and with which words.
+        *told* says of each item whether it failed, and with which words. A job whose own key was
+        lost may have printed it, and nobody could take it out: its log stays here.
         """
         line = self._line
         contents: dict[str, bytes] = {}
         for item, (failed, message) in told.items():
+            held = line.book.get(item)
+            if held is None or line.keyless(held):
+                continue
             tail = line.tails.tail(item, 1)
             if tail:
                 folder = "error" if failed else "warning"

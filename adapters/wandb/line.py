@@ -21,6 +21,9 @@ from launchyard.domain.submission import WANDB_KEY, WANDB_URL
 from launchyard.domain.wandb_polling import STATUS_ALONE_S, STATUS_S
 from launchyard.ports.launch_server import ServerError
 
+NO_KEY: Final = "the-key-of-the-submitter-was-lost"
+"""What a job is given in place of a submitter's key that was lost; W&B's client refuses it."""
+
 _PASSING: Final = ("internal", "timeout", "timed out", "unavailable", "temporar", "try again")
 
 
@@ -114,6 +117,13 @@ class Line:
         """Return the items that the agent has."""
         return tuple(held for held in self.book.all() if not held.shelved)
 
+    def keyless(self, held: Held) -> bool:
+        """Tell whether the key of an item's submitter was lost: it is in no file, and has no other.
+
+        Nothing is to be done in such an item's name with the agent's key.
+        """
+        return held.own_key and held.item not in self.keys
+
     def word(self) -> str:
         """Return the agent's status in W&B's words."""
         return "RUNNING" if self.live() else "POLLING"
@@ -124,7 +134,10 @@ class Line:
         if held.place is not None:
             where = ItemState.LAUNCHED if held.place.uid else ItemState.LAUNCHING
             launched = AttemptState.SUBMITTING
-        key = self.keys.get(held.item, "")
+        key = self.keys.get(held.item) or self.settings.key()
+        if self.keyless(held):
+            # It runs by now, or a crash came right before its submit: then it must not run as us.
+            key = NO_KEY
         return ItemGrant(
             item=held.item,
             attempt=1,
@@ -140,7 +153,7 @@ class Line:
             state=where,
             attempt_state=launched,
             place=held.place,
-            secrets=job_secrets(self.settings.base_url, key or self.settings.key()),
+            secrets=job_secrets(self.settings.base_url, key),
         )
 
 

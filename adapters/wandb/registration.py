@@ -134,13 +134,16 @@ def _installation(line: Line, name: str) -> str:
 
 
 def _settle_unlaunched(line: Line) -> None:
-    """Ack again what was popped and maybe not acked; give up what lost its submitter's key."""
-    early = [held for held in line.live() if held.place is None]
-    keyless = [held for held in early if held.own_key and held.item not in line.keys]
-    lost = {held.item for held in keyless}
-    line.book.drop(*(held.item for held in keyless if not held.acked))
-    acknowledge(line, [held for held in early if not held.acked and held.item not in lost])
-    _fail(line, [held for held in keyless if held.acked])
+    """Ack again what was popped and maybe not acked; give up what lost its submitter's key.
+
+    What waits on the shelf is looked at, too: it would be launched with our key.
+    """
+    early = [held for held in line.book.all() if held.place is None]
+    keyless = {held.item for held in early if line.keyless(held)}
+    line.book.drop(*(h.item for h in early if h.item in keyless and not (h.acked or h.tried)))
+    unsure = [h for h in early if not h.acked and (h.tried or h.item not in keyless)]
+    ours = acknowledge(line, unsure)
+    _fail(line, [h for h in early if h.item in keyless and (h.acked or ours.get(h.item))])
 
 
 def _fail(line: Line, items: Sequence[Held]) -> None:

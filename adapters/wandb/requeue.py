@@ -18,6 +18,11 @@ _UNSURE: str = (
     " for the run there before you launch it again"
 )
 
+_LOST_KEY: str = (
+    "the job was preempted; the submitter's API key, which is kept nowhere, was lost when the agent"
+    " was started anew: launch it again"
+)
+
 
 def requeue(line: Line, held: Held) -> str:
     """Put *held* on its queue again; return what is to be told instead where that is not sure.
@@ -29,6 +34,8 @@ def requeue(line: Line, held: Held) -> str:
     """
     if held.requeued:
         return _UNSURE
+    if line.keyless(held):
+        return _LOST_KEY
     standing = _standing(line, held)
     spec = resumed(merged(held.spec, held.config), held.run_id)
     key = line.keys.get(held.item, "")

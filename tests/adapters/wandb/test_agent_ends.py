@@ -16,7 +16,7 @@ from launchyard.domain.exchange import (
 )
 from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import ServerError
-from tests.adapters.wandb.agent_kit import SPEC, Side, lease
+from tests.adapters.wandb.agent_kit import SPEC, THERE, Side, lease
 from tests.wandb_server import WandbServer
 
 S = AttemptState
@@ -217,3 +217,21 @@ def test_a_push_whose_answer_was_lost_is_not_repeated(
     assert len(wandb_server.seen("pushToRunQueueByName")) == 1
     assert item.error is not None
     assert "look for the run" in item.error["message"]
+
+
+def test_a_job_whose_key_is_lost_is_not_put_back_nor_its_log_shown(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Pushed without its key it would run as somebody else; and nobody can mask a lost key."""
+    key = "k" * 40
+    item = wandb_server.push("q1", {**SPEC, "_wandb_api_key": key})
+    side.launch(side.one(), place=THERE)
+    wandb_server.run(item.run_name or "")
+    again = side.again()
+    (grant,) = again.hello().leases
+    again.port._line.tails.append_log(item.id, 1, "job", 0, f"key {key}\n".encode())
+    assert again.end(grant, S.PREEMPTED, Reason.PREEMPTED).verdict is Verdict.TAKEN
+    assert wandb_server.seen("pushToRunQueueByName") == []
+    assert item.error is not None
+    assert "launch it again" in item.error["message"]
+    assert wandb_server.files == {}

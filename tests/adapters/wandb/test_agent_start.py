@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.wandb.line import NO_KEY
 from launchyard.domain.exchange import Verdict
 from launchyard.domain.item import ItemState
 from launchyard.ports.launch_server import ServerError
@@ -124,3 +125,50 @@ def test_a_launched_item_whose_key_is_lost_fails_with_words(
     assert item.error is not None
     assert "launch it again" in item.error["message"]
     assert lease(grant).item == item.id
+
+
+def test_an_item_on_the_shelf_whose_key_is_lost_fails_with_words(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A drain gave it back after its ack: the next start must not run it with our key.
+
+    An ack of which nobody heard is looked into first: what is not ours is not failed.
+    """
+    given = {**SPEC, "_wandb_api_key": "k" * 40}
+    items = [wandb_server.push("q1", given) for _ in range(3)]
+    acked, unheard, lost = side.one(), side.one(), side.one()
+    side.launch(acked)
+    side.port._line.book.change(acked.item, place=None)
+    wandb_server.lose_answer(field="ackRunQueueItem", times=2)
+    for grant in (unheard, lost):
+        with pytest.raises(ServerError):
+            side.launch(grant)
+    items[2].run_name = "another"
+    for grant in (acked, unheard, lost):
+        side.give_back(grant)
+    again = side.again()
+    assert again.hello().leases == ()
+    assert again.claim(free=3).items == ()
+    assert [item.state for item in items] == ["FAILED", "FAILED", "CLAIMED"]
+    for item in items[:2]:
+        assert "launch it again" in (item.error or {})["message"]
+
+
+def test_an_item_with_a_key_waits_on_the_shelf_of_the_same_start(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Nothing is lost there: the key is in this process's memory."""
+    key = "k" * 40
+    wandb_server.push("q1", {**SPEC, "_wandb_api_key": key})
+    grant = side.one()
+    side.port._line.book.change(grant.item, acked=True)
+    side.give_back(grant)
+    assert side.one().secrets["WANDB_API_KEY"] == key
+
+
+def test_a_job_whose_key_is_lost_gets_none_of_ours(side: Side, wandb_server: WandbServer) -> None:
+    """It was on its way to its target at a crash, and may be submitted by the next start."""
+    wandb_server.push("q1", {**SPEC, "_wandb_api_key": "k" * 40})
+    side.launch(side.one())
+    (known,) = side.again().hello().leases
+    assert known.secrets["WANDB_API_KEY"] == NO_KEY != wandb_server.api_key
