@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,10 +15,17 @@ FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 GONE: Final = 410
-_INVALID: Final = 422
+_BAD_REQUEST: Final = 400
+_INVALID: Final = frozenset({413, 422})
 _TOO_MANY: Final = 429
 _BROKEN: Final = 500
 _WORDS: Final = 800
+_DENIED: Final = re.compile(
+    # Webhooks; policies of the API itself; standards, limits and constraints of pods.
+    r"denied (?:the )?request|violates PodSecurity|usage per (?:Container|Pod)"
+    r"|any security context constraint"
+)
+_NO_RIGHT: Final = re.compile(r'User "[^"]*" cannot |cannot set blockOwnerDeletion')
 
 
 class KubernetesError(RunnerError):
@@ -28,7 +36,7 @@ class KubernetesError(RunnerError):
     ) -> None:
         refused = 0 < status < _BROKEN and status != _TOO_MANY
         reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE
-        if status == _INVALID:
+        if refused and _is_objection(status, message, word):
             reason = Reason.SPEC_INVALID
         elif status == FORBIDDEN and "exceeded quota" in message:
             reason = Reason.QUOTA_EXCEEDED
@@ -42,9 +50,12 @@ def refusal(
     """Return the error of an answer that is no success."""
     told = _status(data)
     said = str(told.get("message") or data[:200].decode(errors="replace") or f"status {status}")
-    if status == UNAUTHORIZED:
+    denied = _DENIED.search(said) is not None
+    if status < _BROKEN and denied:
+        said = f"{said}; change what the queue or the launch asks for"
+    elif status == UNAUTHORIZED:
         said = "the cluster does not know the agent's credentials: renew them in its kubeconfig"
-    elif status == FORBIDDEN and "exceeded quota" not in said:
+    elif status == FORBIDDEN and _NO_RIGHT.search(said):
         said = f"{said}; give the agent's account this right (docs/targets/kubernetes.md)"
     elif status == NOT_FOUND and "namespaces" in said:
         said = f"{said}; make it, or name another one"
@@ -56,6 +67,16 @@ def refusal(
         retry_after_s=float(after) if after.isdigit() else 0.0,
         word=str(told.get("reason") or ""),
     )
+
+
+def _is_objection(status: int, message: str, word: str) -> bool:
+    """Tell whether the cluster works and takes exception to the object itself.
+
+    Unknown keys and values of a wrong type are bad requests. Who denies a request may give the
+    answer any status; and a bad request that no API server speaks of is a wrong address.
+    """
+    unread = status == _BAD_REQUEST and word == "BadRequest"
+    return unread or status in _INVALID or _DENIED.search(message) is not None
 
 
 def _status(data: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, log_of, told
 from tests.programs import until
-from tests.rig.kubernetes.standin import Kubernetes, any_cluster
+from tests.rig.kubernetes.standin import IMAGE, Kubernetes, any_cluster
 
 S = AttemptState
 
@@ -71,6 +71,13 @@ def explained(runner: KubernetesRunner, wish: Launch, word: str) -> Observation:
 def pod_spec(**spec: Any) -> dict[str, Any]:
     """Return the queue's part of a manifest that has this in its pod's specification."""
     return {"spec": {"template": {"spec": spec}}}
+
+
+def test_a_key_that_no_cluster_knows_is_a_slip(runner: KubernetesRunner) -> None:
+    """It is unlike all that we know, so the cluster is asked, and its words name the place."""
+    with pytest.raises(RunnerError, match=r'unknown field "spec\.zzPolicy"') as caught:
+        runner.submit(launch("true", {"spec": {"zzPolicy": 1}}))
+    assert (caught.value.reason, caught.value.retry) == (Reason.SPEC_INVALID, False)
 
 
 def test_want_of_memory_is_told(runner: KubernetesRunner) -> None:
@@ -133,7 +140,7 @@ def test_a_suspended_job_frees_its_slot(runner: KubernetesRunner, api: Cluster) 
 
 def test_every_container_has_a_log(runner: KubernetesRunner) -> None:
     """W-36: the job's own is `main`, whatever it is called; the others go by their names."""
-    beside = {"name": "beside", "image": "busybox:1.36", "command": ["/bin/sh", "-c", "echo hi"]}
+    beside = {"name": "beside", "image": IMAGE, "command": ["/bin/sh", "-c", "echo hi"]}
     config = pod_spec(containers=[{"name": "work"}, beside])
     handle = runner.submit(launch("echo one; echo two", config))
     assert end_of(runner, handle).state is S.SUCCEEDED

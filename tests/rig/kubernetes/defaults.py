@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 import base64
+from typing import Final
 
 from tests.rig.kubernetes.kinds import JOBS, NAMESPACES, PODS, SECRETS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource
+
+_OF_JOBS: Final = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "backoffLimitPerIndex",
+        "completionMode",
+        "completions",
+        "managedBy",
+        "manualSelector",
+        "maxFailedIndexes",
+        "parallelism",
+        "podFailurePolicy",
+        "podReplacementPolicy",
+        "selector",
+        "successPolicy",
+        "suspend",
+        "template",
+        "ttlSecondsAfterFinished",
+    }
+)
+
+
+def check_keys(kind: Resource, obj: Obj) -> None:
+    """Refuse a Job with a key that this version does not know, as strict validation does."""
+    if kind is JOBS:
+        for key in sorted(set(obj.get("spec") or ()) - _OF_JOBS):
+            what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
+            message = f'{what}: strict decoding error: unknown field "spec.{key}"'
+            raise RefusedError(400, "BadRequest", message)
 
 
 def defaulted(kind: Resource, obj: Obj) -> Obj:

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.rig.kubernetes.cluster import Cluster
+from tests.rig.kubernetes.defaults import check_keys
 from tests.rig.kubernetes.kinds import PODS
 from tests.rig.kubernetes.kubelet import Kubelet
 from tests.rig.kubernetes.objects import Obj, RefusedError, merged
@@ -146,6 +147,8 @@ class Handler(BaseHTTPRequestHandler):
             case "get":
                 return cluster.get(kind, space, name)
             case "create":
+                if wanted.query.get("fieldValidation") == "Strict":
+                    check_keys(kind, wanted.body)
                 return cluster.create(kind, space, wanted.body)
             case "update":
                 return cluster.update(kind, space, name, lambda _: wanted.body, wanted.part)
