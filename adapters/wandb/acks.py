@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb.book import Held
-from launchyard.adapters.wandb.line import Line, field_of, inner, now_ms
+from launchyard.adapters.wandb.line import Line, checked, field_of, inner, now_ms
 from launchyard.domain.wandb_items import LEASE_MS
 
 CHUNK: int = 50
@@ -16,7 +16,7 @@ def acknowledge(line: Line, asked: Sequence[Held]) -> dict[str, bool]:
     """Ack items; say of each whether it is ours. Those that are not are forgotten.
 
     That an ack was sent is written first: a second one is always refused, so when an answer was
-    lost the item itself is asked whose it is.
+    lost, or is an error, the item itself is asked whose it is.
 
     Raises:
         ServerError: the server did not say; the acks may have been heard.
@@ -32,25 +32,28 @@ def _acknowledge(line: Line, asked: Sequence[Held]) -> dict[str, bool]:
     for held in asked:
         line.book.change(held.item, tried=True)
     reply = line.ask(op.ack([(held.item, held.run_id) for held in asked]))
-    ours = {
-        held.item: inner(field_of(reply, number), "success") is True
-        for number, held in enumerate(asked)
-    }
-    unsure = [held for held in asked if not ours[held.item] and held.item in again]
+    said = {held.item: field_of(reply, number) for number, held in enumerate(asked)}
+    ours = {item: True for item, answer in said.items() if inner(answer, "success") is True}
+    for item in ours:
+        line.book.change(item, acked=True)
+    checked(reply, len(asked))
+    # One that met an error is as unsure as one whose answer was lost: it may have been heard.
+    unsure = [h for h in asked if h.item not in ours and (h.item in again or said[h.item] is None)]
     ours |= _look_up(line, unsure)
-    for item, is_ours in ours.items():
-        if is_ours:
-            line.book.change(item, acked=True)
+    for held in asked:
+        if ours.setdefault(held.item, False):
+            line.book.change(held.item, acked=True)
         else:
-            line.book.drop(item)
+            line.book.drop(held.item)
     return ours
 
 
 def _look_up(line: Line, unsure: Sequence[Held]) -> dict[str, bool]:
-    """Say of items whose first ack got no answer whether it was heard."""
+    """Say of items whose ack got no clear answer whether one was heard."""
     if not unsure:
         return {}
-    reply = line.ask(op.items(line.entity, [(held.queue, held.item) for held in unsure]))
+    asked = [(held.queue, held.item) for held in unsure]
+    reply = checked(line.ask(op.items(line.entity, asked)), len(asked))
     return {
         held.item: _is_ours(held, field_of(reply, number)) for number, held in enumerate(unsure)
     }

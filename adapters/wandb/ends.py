@@ -16,7 +16,7 @@ from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.crew import Crew
 from launchyard.adapters.wandb.errors_file import ErrorFiles
 from launchyard.adapters.wandb.graphql import Reply
-from launchyard.adapters.wandb.line import Line, field_of, inner, is_passing, now_ms
+from launchyard.adapters.wandb.line import Line, checked, field_of, inner, is_passing, now_ms
 from launchyard.adapters.wandb.requeue import requeue
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.documents import Json
@@ -110,7 +110,7 @@ class Ends:
         for at in range(0, len(ends), _CHUNK):
             part = ends[at : at + _CHUNK]
             refs = [runs.RunRef(h.entity, h.project, h.run_id) for h, _ in part]
-            reply = self._line.ask(runs.runs(refs, "state"))
+            reply = checked(self._line.ask(runs.runs(refs, "state")), len(refs))
             for number, (held, fact) in enumerate(part):
                 state = inner(field_of(reply, number), "run", "state")
                 known = state if isinstance(state, str) and not _ours(held, state) else ""

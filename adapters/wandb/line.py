@@ -181,6 +181,19 @@ def inner(value: object, *steps: str) -> object:
     return value
 
 
+def checked(reply: Reply, count: int) -> Reply:
+    """Return *reply* if it says something of each of *count* things, "there is none" included.
+
+    Raises:
+        ServerError: of one it could not tell for now; that is not the same as none.
+    """
+    for number in range(count):
+        trouble = reply.errors.get(op.alias(number), "")
+        if is_passing(trouble):
+            raise ServerError(trouble, retry=True)
+    return reply
+
+
 def is_passing(refusal: str) -> bool:
     """Tell whether a server that refuses in these words may only be unwell."""
     return any(word in refusal.lower() for word in _PASSING)

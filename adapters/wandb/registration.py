@@ -10,7 +10,7 @@ from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb.acks import acknowledge
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.graphql import Operation
-from launchyard.adapters.wandb.line import Line, inner
+from launchyard.adapters.wandb.line import Line, checked, inner
 from launchyard.domain.exchange import AgentGrant, AgentHello
 from launchyard.domain.wandb_ends import Stage
 from launchyard.domain.wandb_items import QUEUES_PROJECT
@@ -149,5 +149,5 @@ def _settle_unlaunched(line: Line) -> None:
 def _fail(line: Line, items: Sequence[Held]) -> None:
     if items:
         told = [op.Note(item=h.item, message=_LOST_KEY, stage=Stage.AGENT.value) for h in items]
-        line.ask(op.notes(told))
+        checked(line.ask(op.notes(told)), len(told))
         line.book.drop(*(held.item for held in items))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
-from launchyard.adapters.wandb.line import Line, inner
+from launchyard.adapters.wandb.line import Line, inner, is_passing
 from launchyard.domain.wandb_ends import resumed
 from launchyard.domain.wandb_items import KEY, merged
 from launchyard.ports.launch_server import ServerError
@@ -60,6 +60,8 @@ def _standing(line: Line, held: Held) -> runs.Standing:
             if "Cannot query field" in str(e):
                 continue
             raise
+        if is_passing(trouble := reply.errors.get("project", "")):
+            raise ServerError(trouble, retry=True)
         return _read(inner(reply.data, "project", "runQueue", "runQueueItem"))
     return runs.Standing()
 

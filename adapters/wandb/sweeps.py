@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
-from launchyard.adapters.wandb.line import Line, field_of, inner, is_passing
-from launchyard.ports.launch_server import ServerError
+from launchyard.adapters.wandb.line import Line, checked, field_of, inner
 
 _GOES_ON: Final = frozenset({"RUNNING", "PAUSED"})
 """States of a sweep in which it may begin another run."""
@@ -25,12 +23,9 @@ def sweeps_over(line: Line, asked: Sequence[Held]) -> dict[str, str]:
     distinct = list(dict.fromkeys(refs.values()))
     if not distinct:
         return {}
-    reply = line.ask(runs.sweeps(distinct))
+    reply = checked(line.ask(runs.sweeps(distinct)), len(distinct))
     states = {}
     for number, ref in enumerate(distinct):
-        trouble = reply.errors.get(op.alias(number), "")
-        if is_passing(trouble):
-            raise ServerError(trouble, retry=True)
         state = inner(field_of(reply, number), "sweep", "state")
         states[ref] = state.upper() if isinstance(state, str) else ""
     return {

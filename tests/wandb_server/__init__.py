@@ -26,7 +26,8 @@ Looking: `server.requests` (each with `at`, `ended`, `operation`, `fields`, `ali
 Trouble: `server.fail(503, times=3)`, `server.rate_limit(2, times=1)`, `server.slow(0.5)` (until
 `server.let_go()`; `server.waiting` says how many wait),
 `server.cut(20, path="/storage/")` (half an answer), `server.lose_answer(field="ackRunQueueItem",
-times=1)` (done, but unheard), `server.graphql_error("no", field="popFromRunQueue")`; all take
+times=1)` (done, but unheard), `server.graphql_error("no", field="popFromRunQueue")` (with
+`alias="x1"`: done, but an error is told of this one); all take
 `field=`, `path=`, `times=` (-1: until `server.faults.clear()`) and `after=`. `server.down()` closes
 the port and all connections, `server.up()` returns on the same port with everything kept.
 `WandbServer(certificate=file)` speaks TLS (`certificates.Authority` makes such files), and with

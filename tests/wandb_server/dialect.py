@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLResolveInfo,
     GraphQLScalarType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -23,6 +25,8 @@ from graphql import (
     parse,
     validate,
 )
+
+from tests.wandb_server.faults import Fault
 
 if TYPE_CHECKING:
     from tests.wandb_server.server import Request
@@ -65,8 +69,9 @@ class Dialect:
             title = request.operation or request.query[:60]
             self._complaints.extend(f"{title}: {fault}" for fault in faults)
             return {"data": None, "errors": [{"message": fault} for fault in faults]}
+        root = self._root if request.fault is None else _spoilt(self._root, request.fault)
         result = execute_sync(
-            self._schema, document, root_value=self._root, variable_values=request.variables
+            self._schema, document, root_value=root, variable_values=request.variables
         )
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
@@ -89,6 +94,21 @@ class Dialect:
             for name in sorted(set(request.variables) - declared - _SURPLUS)
         )
         return faults
+
+
+def _spoilt(root: dict[str, Any], fault: Fault) -> dict[str, Any]:
+    """Give the root fields so that the one of the fault's alias works and tells an error."""
+
+    def spoil(resolve: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(info: GraphQLResolveInfo, **given: Any) -> Any:
+            done = resolve(info, **given)
+            if info.path.key == fault.alias:
+                raise GraphQLError(fault.message or "planted")
+            return done
+
+        return answer
+
+    return root if fault.alias is None else {name: spoil(one) for name, one in root.items()}
 
 
 @cache

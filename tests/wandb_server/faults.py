@@ -14,8 +14,9 @@ class Fault:
     `field` restricts it to GraphQL requests with this root field, `path` to addresses that contain
     this text; `after` lets as many matching requests pass first; `times` is how many it hits, -1
     all. Effects, in this order: wait `delay_s`; answer `status` with `headers` and `body` in place
-    of doing anything; answer a GraphQL error `message`; do it all and then send only
-    `cut_b` bytes of the answer (0: none at all) and close the connection.
+    of doing anything; answer a GraphQL error `message`, or, with an `alias`, do it all and answer
+    that error for the root field of this name alone; do it all and then send only `cut_b` bytes of
+    the answer (0: none at all) and close the connection.
     """
 
     field: str | None = None
@@ -27,6 +28,7 @@ class Fault:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     body: str = '{"error": "planted"}'
     message: str | None = None
+    alias: str | None = None
     cut_b: int | None = None
 
     def hits(self, path: str, fields: list[str]) -> bool:

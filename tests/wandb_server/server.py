@@ -135,7 +135,7 @@ class WandbServer:
         self.faults.add(Fault(cut_b=0, **where))
 
     def graphql_error(self, message: str, **where: Any) -> None:
-        """Answer 200 with a GraphQL error, and do nothing."""
+        """Answer 200 with a GraphQL error, and do nothing; with `alias=`, see `Fault`."""
         self.faults.add(Fault(message=message, **where))
 
     # What is there
@@ -262,7 +262,7 @@ class WandbServer:
     def _planted(self, fault: Fault | None) -> Reply | None:
         if fault is not None and fault.status is not None:
             return Reply(status=fault.status, body=fault.body.encode(), headers=dict(fault.headers))
-        if fault is not None and fault.message is not None:
+        if fault is not None and fault.message is not None and fault.alias is None:
             return _json({"data": None, "errors": [{"message": fault.message}]})
         return None
 

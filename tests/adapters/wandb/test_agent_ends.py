@@ -235,3 +235,37 @@ def test_a_job_whose_key_is_lost_is_not_put_back_nor_its_log_shown(
     assert item.error is not None
     assert "launch it again" in item.error["message"]
     assert wandb_server.files == {}
+
+
+def test_a_run_whose_state_could_not_be_told_is_asked_for_again(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """It may well have begun: a run made in its place would take its configuration away."""
+    item = wandb_server.push("q1", SPEC)
+    grant = side.one()
+    side.launch(grant)
+    run = wandb_server.run(item.run_name or "")
+    run.config, run.state = '{"lr": {"value": 1}}', "finished"
+    wandb_server.graphql_error("internal error", field="project", alias="x0", times=1)
+    with pytest.raises(ServerError, match="internal error") as unwell:
+        side.end(grant, S.SUCCEEDED, Reason.COMPLETED, exit_code=0)
+    assert unwell.value.retry
+    assert side.end(grant, S.SUCCEEDED, Reason.COMPLETED, exit_code=0).verdict is Verdict.TAKEN
+    assert wandb_server.seen("upsertBucket") == []
+    assert run.config == '{"lr": {"value": 1}}'
+
+
+def test_how_a_preempted_item_was_queued_is_asked_for_again(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A server that is unwell for a moment is not one that has no priorities."""
+    wandb_server.queue("q2", mode="V0", resource="local-process", config={})
+    wandb_server.push("q2", SPEC, priority=0)
+    side.queues = ("q2",)
+    grant = side.one()
+    side.launch(grant)
+    wandb_server.graphql_error("timeout", field="project", alias="project", times=1, after=1)
+    with pytest.raises(ServerError, match="timeout"):
+        side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
+    assert wandb_server.items[-1].priority == 0

@@ -94,6 +94,36 @@ def test_an_ack_whose_answer_was_lost_counts(side: Side, wandb_server: WandbServ
     assert (item.state, item.acks) == ("CLAIMED", 2)
 
 
+@pytest.mark.parametrize("words", ["internal error", "the item cannot be claimed"])
+def test_an_ack_that_met_an_error_may_have_been_heard(
+    side: Side, wandb_server: WandbServer, words: str
+) -> None:
+    """The item itself says whose it is; forgotten it would be claimed for ever."""
+    items = [wandb_server.push("q1", SPEC) for _ in range(2)]
+    grants = [side.one(), side.one()]
+    wandb_server.graphql_error(words, field="ackRunQueueItem", alias="x1", times=1)
+    if words.startswith("internal"):
+        with pytest.raises(ServerError, match=words) as unwell:
+            side.launch(*grants)
+        assert unwell.value.retry
+        assert [held.acked for held in side.port._line.book.all()] == [True, False]
+    assert {answer.verdict for answer in side.launch(*grants)} == {Verdict.TAKEN}
+    assert [item.state for item in items] == ["CLAIMED", "CLAIMED"]
+
+
+def test_a_look_up_that_met_an_error_is_made_again(side: Side, wandb_server: WandbServer) -> None:
+    """Nothing is forgotten because a server was unwell for a moment."""
+    wandb_server.push("q1", SPEC)
+    grant = side.one()
+    wandb_server.lose_answer(field="ackRunQueueItem", times=1)
+    wandb_server.graphql_error("internal error", field="project", alias="x0", times=1)
+    for _ in range(2):
+        with pytest.raises(ServerError):
+            side.launch(grant)
+    (answer,) = side.launch(grant)
+    assert answer.verdict is Verdict.TAKEN
+
+
 def test_a_submitters_key_is_written_nowhere(side: Side, wandb_server: WandbServer) -> None:
     """It is given to the job; after a crash an item that was not launched goes back."""
     key = "k" * 40
