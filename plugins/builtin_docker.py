@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.domain.config.schema import Block, Field, Kind
-from launchyard.domain.targets.docker_config import TYPE
+from launchyard.domain.targets.docker_config import GUARDED, TYPE
 from launchyard.plugins import API, hookimpl
 from launchyard.plugins.specs import Place, Setting, TargetProvider
 from launchyard.ports.runner import Runner
@@ -38,6 +38,12 @@ BLOCK: Final = Block(
             default=0,
             minimum=0,
         ),
+        Field(
+            key="grants",
+            kind=Kind.TEXTS,
+            doc="Guarded arguments that every launch of a W&B server may use.",
+            choices=GUARDED,
+        ),
     ),
 )
 
@@ -61,6 +67,7 @@ def _target(setting: Setting) -> Target:
 
     place = setting.place
     address = address_of(place.settings, place.environment)
+    grants = place.settings.get("grants")
     return DockerTarget(
         DockerTargetConfig(
             host=setting.host,
@@ -71,6 +78,7 @@ def _target(setting: Setting) -> Target:
             defaults=DockerDefaults(
                 run_s=setting.run_s, grace_s=setting.grace_s, log_quota_b=setting.log_quota_b
             ),
+            grants=tuple(map(str, grants)) if isinstance(grants, list) else (),
         )
     )
 

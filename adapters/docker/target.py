@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.targets.docker import DockerDefaults, plan_docker
-from launchyard.domain.targets.docker_config import TYPE
-from launchyard.domain.targets.draft import AgentSide, draft
+from launchyard.domain.targets.docker_config import TYPE, unowned
+from launchyard.domain.targets.draft import AgentSide, arrives_merged, draft
 from launchyard.ports.builder import Built
 from launchyard.ports.target import HostSpec, PlanInput, Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerTargetConfig:
-    """What the plans are made from; *scope* names the engine."""
+    """What the plans are made from; *scope* names the engine.
+
+    `grants` are the guarded arguments that launches of a W&B server may use. On our own server the
+    queue decides, and the server has judged.
+    """
 
     host: HostSpec
     scope: str
     agent: AgentSide = field(default_factory=AgentSide)
     defaults: DockerDefaults = field(default_factory=DockerDefaults)
+    grants: tuple[str, ...] = ()
 
 
 class DockerTarget:
@@ -47,6 +53,10 @@ class DockerTarget:
     def plan(self, wanted: PlanInput) -> Planned:
         known = draft(wanted.grant, TYPE, self._config.agent)
         facts = known.facts
+        if arrives_merged(wanted.grant):
+            refused = tuple(unowned(known.config, self._config.grants))
+            if refused:
+                raise DocumentError(refused)
         plan = plan_docker(facts.spec, known.config, facts, self._config.defaults)
         return Planned(
             plan=plan,

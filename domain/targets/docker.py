@@ -77,19 +77,17 @@ def plan_docker(
     problems = (*problems, *_unfit(spec, settings))
     if problems:
         raise DocumentError(problems)
-    server = _reachable(facts.server, settings)
     facts = replace(
-        facts,
+        _from_inside(facts, settings),
         spec=spec,
         agent=_proxies(facts.agent),
         declared={**settings.pairs("env"), **spec.env},
         path="",
         output=OUTPUT,
-        server=server,
     )
     return DockerPlan(
         image=_image(spec),
-        request=_request(spec, settings, gateway=server != facts.server or GATEWAY in server),
+        request=_request(spec, settings, gateway=any(GATEWAY in url for url in _servers(facts))),
         env=public_environment(facts),
         pull=settings.text("pull") or "missing",
         platform=settings.text("platform"),
@@ -197,6 +195,19 @@ def _image(spec: LaunchSpec) -> str:
 def _proxies(agent: Mapping[str, str]) -> dict[str, str]:
     """Return the agent's variables that mean something inside a container: no paths of files."""
     return {k: v for k, v in agent.items() if k.lower().endswith("_proxy")}
+
+
+def _servers(facts: JobFacts) -> tuple[str, ...]:
+    """Return the addresses of the servers that a job is told."""
+    return (facts.server, facts.wandb.base_url if facts.wandb else "")
+
+
+def _from_inside(facts: JobFacts, settings: DockerSettings) -> JobFacts:
+    """Return *facts* with the servers' addresses as a container reaches them."""
+    wandb = facts.wandb
+    if wandb is not None:
+        wandb = replace(wandb, base_url=_reachable(wandb.base_url, settings))
+    return replace(facts, server=_reachable(facts.server, settings), wandb=wandb)
 
 
 def _reachable(server: str, settings: DockerSettings) -> str:

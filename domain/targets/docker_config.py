@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -42,6 +42,9 @@ PROTECTED: Final = (
     *(spelling for flag in FLAGS if flag.guarded for spelling in flag.spellings),
 )
 """Paths that a launch may not override unless its queue says so."""
+
+GUARDED: Final = tuple(flag.name for flag in FLAGS if flag.guarded)
+"""The arguments that `grants` of an agent's configuration can open, by docker's long names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,28 @@ def read_settings(config: Json) -> tuple[DockerSettings, tuple[Problem, ...]]:
         else:
             _keep(flags, known.name, key, partial(known.read, raw), problems)
     return _settings(flags, own), (*problems, *_unfit(flags))
+
+
+def unowned(config: Json, grants: Collection[str]) -> Iterator[Problem]:
+    """Yield each guarded argument of a configuration of which nobody knows who wrote it.
+
+    *grants* are those that the agent's operator opened to all launches.
+    """
+    for key, raw in config.items() if isinstance(config, dict) else ():
+        flag = BY_SPELLING.get(key)
+        if raw is None or flag is None or not flag.guarded or flag.name in grants:
+            continue
+        yield Problem(
+            path=(*PATH, key),
+            message=(
+                f"`{flag.name}` gives a container power over the agent's machine or takes a fence"
+                " away, and of an item of a W&B server nobody can tell whether its queue asked"
+            ),
+            hint=(
+                "leave it out; or the agent's operator opens it to all launches that reach this"
+                f" agent: `targets: {{{TYPE}: {{grants: [{flag.name}]}}}}`"
+            ),
+        )
 
 
 def _own(key: str, raw: Json) -> Json:

@@ -75,12 +75,21 @@ def draft(grant: ItemGrant, target: str, agent: AgentSide) -> Draft:
     )
 
 
+def arrives_merged(grant: ItemGrant) -> bool:
+    """Tell whether an item is of a W&B server: then nobody knows what is its queue's own word.
+
+    Told by what the agent's adapter and our server put in, never by the spec, which is a
+    submitter's: leases of ours have a token, and what nobody has claimed has no address.
+    """
+    return bool(grant.secrets.get(WANDB_URL)) and TOKEN not in grant.secrets
+
+
 def queue_side(grant: ItemGrant, target: str, agent: AgentSide) -> Json:
     """Return what the queue's owner alone says: its configuration without the launch's words.
 
-    Items of a W&B server arrive merged, and nobody can tell who wrote what: then it is nothing.
+    Of items that arrive merged it is nothing.
     """
-    if WANDB_URL in grant.secrets and WANDB_URL not in references(grant.spec):
+    if arrives_merged(grant):
         return {}
     spec = replace(parse_spec(grant.spec), resource=target, resource_args={}, env={})
     return _resolved(grant, spec, agent).document

@@ -118,6 +118,27 @@ def test_variables_are_made_for_a_container() -> None:
     assert planned({"network": "host"}).env["LAUNCHYARD_SERVER"] == "http://127.0.0.1:8080"
 
 
+def test_a_wandb_server_on_loopback_is_reached_as_ours_is() -> None:
+    """`wandb server start` is on loopback: each address is told anew, with a way to the gateway."""
+
+    def told(server: str, wandb: str, config: Json = None) -> tuple[str | None, bool]:
+        endpoint = WandbEndpoint(base_url=wandb, api_key="k")
+        facts = replace(FACTS, server=server, wandb=endpoint)
+        plan = plan_docker(SPEC, config, facts, DockerDefaults())
+        return plan.env.get("WANDB_BASE_URL"), "ExtraHosts" in repr(plan.request)
+
+    inside = "http://host.docker.internal:8080"
+    assert told("", "http://localhost:8080") == (inside, True)
+    assert told("", inside) == (inside, True)
+    assert told("", "https://api.wandb.ai") == ("https://api.wandb.ai", False)
+    assert told("http://127.0.0.1:8630", "http://w") == ("http://w", True)
+    host = {"network": "host"}
+    assert told("", "http://localhost:8080", host) == ("http://localhost:8080", False)
+    ours = replace(FACTS, wandb=WandbEndpoint(api_key="t", ours=True))
+    env = plan_docker(SPEC, None, ours, DockerDefaults()).env
+    assert env["WANDB_BASE_URL"] == env["LAUNCHYARD_SERVER"] == inside
+
+
 @pytest.mark.parametrize(
     ("entry", "queue", "expected"),
     [((), None, None), ((), "/run me", ["/run me"]), (("sh", "-c"), "/x", ["sh", "-c"])],
