@@ -68,7 +68,8 @@ test-domain: $(DOMAIN)/.made
 services:
 	@sh tests/services.sh $(LEFT_OUT)
 
-# The whole lock comes first; the others are parts of it, so that all agree.
+# The whole lock comes first; the next ones are parts of it, so that all agree. The last stand by
+# themselves: the tool that installs, and the stock clients of the tests.
 lock: $(TOOL)
 	$(COMPILE) --all-extras --group dev -o requirements/all.lock pyproject.toml
 	$(COMPILE) --extra server --group build -c requirements/all.lock \
@@ -76,6 +77,9 @@ lock: $(TOOL)
 	$(COMPILE) --extra server --extra docker --extra kubernetes --group build \
 		-c requirements/all.lock -o requirements/image.lock pyproject.toml
 	$(COMPILE) --group domain -c requirements/all.lock -o requirements/domain.lock
+	echo uv | $(COMPILE) -o requirements/uv.lock -
+	for version in 0.28.2 0.31.0; do \
+		echo "wandb==$$version" | $(COMPILE) -o requirements/stock-$$version.lock - || exit; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist

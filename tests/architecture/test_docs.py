@@ -49,3 +49,36 @@ def test_listed_values_belong_to_labels() -> None:
     every = {f.name: f for f in (*families.AGENT_FAMILIES, *families.SERVER_FAMILIES)}
     for name, labels in families.VALUES.items():
         assert set(labels) <= set(every[name].labels)
+
+
+def test_rules_that_are_named_exist() -> None:
+    """`PROTOCOL 3.4` in code and decisions is rule 4 of section 3 of docs/protocol.md."""
+    root, named = DOCS.parent, set[str]()
+    for folder in ("actors", "adapters", "docs", "domain", "plugins", "ports", "tests"):
+        for path in (root / folder).rglob("*"):
+            if path.suffix in {".py", ".md"}:
+                text = path.read_text(encoding="utf-8")
+                for words in re.findall(r"\bPROTOCOL (?:sections )?(\d[\d., andto]*)", text):
+                    named |= set(re.findall(r"\d+(?:\.\d+)?", words))
+    rules, section = set[str](), ""
+    for line in (DOCS / "protocol.md").read_text(encoding="utf-8").splitlines():
+        if found := re.match(r"(?:## )?(\d+)\. ", line):
+            section = found[1] if line.startswith("##") else section
+            rules.add(section if line.startswith("##") else f"{section}.{found[1]}")
+    assert "3.4" in named
+    assert named <= rules
+
+
+def test_every_decision_has_its_number() -> None:
+    """In its title as in its file's name."""
+    for path in (DOCS / "decisions").glob("[0-9]*.md"):
+        assert path.read_text(encoding="utf-8").startswith(f"# {int(path.name[:4])}. "), path.name
+
+
+def test_the_picture_shows_every_adapter() -> None:
+    """A folder that the page leaves out is one that a newcomer does not find."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    adapters = (DOCS.parent / "adapters").iterdir()
+    folders = [path.name for path in adapters if (path / "__init__.py").exists()]
+    assert folders
+    assert not [name for name in folders if f"`{name}`" not in page]

@@ -91,7 +91,20 @@ The server's log has one event, `request`: see [operations](operations.md).
 """
 
 
+def decisions_page() -> str:
+    """Return the index of the decisions."""
+    files = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    titles = ((file.name, file.read_text(encoding="utf-8").splitlines()[0]) for file in files)
+    rows = _lines(f"- [{title.removeprefix('# ')}]({name})" for name, title in titles)
+    return f"""# Decisions
+{_MADE}
+What a newcomer would be tempted to undo, and why it is as it is.
+
+{rows}"""
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "decisions/README.md": decisions_page,
     "events.md": events_page,
     "metrics.md": metrics_page,
     "states.md": states_page,
