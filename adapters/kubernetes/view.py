@@ -244,7 +244,8 @@ class View:
             return
         event = summarise_event(dict(obj))
         with self._lock:
-            self._events.setdefault(event.uid, {})[event.reason] = event
+            told = self._events.setdefault(event.uid, {})
+            told[event.reason] = event.after(told.get(event.reason))
             while len(self._events) > _MOST_EVENTS:
                 del self._events[next(iter(self._events))]
             owners = [

@@ -7,7 +7,7 @@ complete, and one with a backoff limit has `failed: 1` and may succeed yet.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from launchyard.domain.documents import Json
@@ -53,7 +53,10 @@ class ObjectSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSummary:
-    """One event of a cluster: of which object, since when and in which words."""
+    """One event of a cluster: of which object, from when to when, and in which words.
+
+    One that is repeated is one event for as long as its words stay the same.
+    """
 
     kind: str
     name: str
@@ -61,6 +64,17 @@ class EventSummary:
     reason: str
     message: str
     first_ms: int = 0
+    last_ms: int = 0
+
+    def after(self, before: EventSummary | None) -> EventSummary:
+        """Return what is to be kept of two of one object and reason: all of their time.
+
+        The words are those of the later one.
+        """
+        if before is None:
+            return self
+        later = self if self.last_ms >= before.last_ms else before
+        return replace(later, first_ms=min(self.first_ms, before.first_ms))
 
 
 def summarise_object(found: Mapping[str, Json], rows: Sequence[KindRow] = KINDS) -> ObjectSummary:
@@ -92,15 +106,18 @@ def summarise_object(found: Mapping[str, Json], rows: Sequence[KindRow] = KINDS)
 
 def summarise_event(event: Mapping[str, Json]) -> EventSummary:
     """Return what is to be kept of an event."""
-    about = _part(event, "involvedObject")
-    first = event.get("firstTimestamp") or event.get("eventTime")
+    about, meta = _part(event, "involvedObject"), _part(event, "metadata")
+    made = event.get("eventTime") or meta.get("creationTimestamp")
+    first_ms = at_ms(event.get("firstTimestamp")) or at_ms(made) or 0
+    last = event.get("lastTimestamp") or _part(event, "series").get("lastObservedTime")
     return EventSummary(
         kind=_text(about, "kind"),
         name=_text(about, "name"),
         uid=_text(about, "uid"),
         reason=_text(event, "reason"),
         message=_text(event, "message"),
-        first_ms=at_ms(first) or at_ms(_part(event, "metadata").get("creationTimestamp")) or 0,
+        first_ms=first_ms,
+        last_ms=max(at_ms(last) or 0, first_ms),
     )
 
 

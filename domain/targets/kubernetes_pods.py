@@ -20,6 +20,7 @@ MAIN: Final = "kubectl.kubernetes.io/default-container"
 
 _JOB: Final = ("batch.kubernetes.io/job-name", "job-name")
 _GONE: Final = "DisruptionTarget"
+_READIED: Final = "PodReadyToStartContainers"
 
 
 class Step(StrEnum):
@@ -50,7 +51,8 @@ class PodSummary:
     """One pod; `job` is what made it, `item` and `attempt` are our labels on it.
 
     `main` is the index of its main container in `containers`. `disruption` is the reason of its
-    `DisruptionTarget` condition, `said` the cluster's words on the pod as a whole.
+    `DisruptionTarget` condition, `said` the cluster's words on the pod as a whole. `readied` tells
+    that its volumes and its network are there, as far as its node says so.
     """
 
     name: str
@@ -63,6 +65,7 @@ class PodSummary:
     said: str = ""
     disruption: str = ""
     deleting: bool = False
+    readied: bool = False
     created_ms: int | None = None
     containers: tuple[ContainerSummary, ...] = ()
     main: int = 0
@@ -98,6 +101,7 @@ def summarise_pod(
         said=text(status, "message") or (text(disruption, "message") if disrupted else ""),
         disruption=text(disruption, "reason") or _GONE if disrupted else "",
         deleting=bool(meta.get("deletionTimestamp")),
+        readied=text(conditions.get(_READIED, {}), "status") == "True",
         created_ms=at_ms(meta.get("creationTimestamp")),
         containers=containers,
         main=_main(meta, spec, containers),

@@ -27,6 +27,9 @@ from launchyard.domain.targets.kubernetes_trouble import (
 
 S: Final = AttemptState
 _OVER: Final = frozenset({"Succeeded", "Failed"})
+_SILENT_MS: Final = 180_000
+"""How long after its last time an event of a pod counts: a node's tries are 130 s apart at most."""
+
 MAX_DETAIL: Final = 1000
 """How many characters of the cluster's words are kept."""
 
@@ -96,10 +99,14 @@ def judge(sight: Sight, now_ms: int, grace: Grace) -> Observed:
         return Observed(state=S.PENDING, suspended=True, detail=_cut(detail))
     if found.ending or found.phase is Phase.RUNNING or _any_runs(pods):
         return Observed(state=S.RUNNING, detail=_leaving(pods), at_ms=_began(pods))
-    trouble = _trouble(pods, events, found)
+    fresh = replace(sight, events=tuple(_still_told(sight, now_ms)))
+    trouble = _trouble(fresh)
     if trouble is None:
         return Observed(state=S.PENDING, detail=_cut(found.said))
-    return _troubled(trouble, now_ms, grace)
+    seen = _troubled(trouble, now_ms, grace)
+    ends = [event.last_ms + _SILENT_MS for event in fresh.events if event.uid != found.uid]
+    again = [*ends, *([] if seen.again_ms is None else [seen.again_ms])]
+    return seen if seen.hopeless else replace(seen, again_ms=min(again, default=None))
 
 
 def _ended(ending: Ending, found: ObjectSummary) -> Observed:
@@ -154,29 +161,46 @@ def _leaving(pods: Sequence[PodSummary]) -> str:
     return _cut(f"{taken.disruption}: {taken.said}") if taken is not None else ""
 
 
-def _trouble(
-    pods: Sequence[PodSummary], events: Sequence[EventSummary], found: ObjectSummary
-) -> Trouble | None:
+def _trouble(sight: Sight) -> Trouble | None:
     """Return what to tell: pods know best, and of several the one that passes soonest counts."""
-    live = [pod for pod in pods if not pod.deleting and pod.phase not in _OVER]
+    live = [pod for pod in sight.pods if not pod.deleting and pod.phase not in _OVER]
     known = [pod.trouble for pod in live if pod.trouble is not None]
-    known = known or list(_of_events(live, events, found))
+    known = known or list(_of_events(live, sight))
     order = [Patience.NONE, Patience.START, Patience.SCHEDULE, Patience.EVER]
     return min(known, key=lambda one: (order.index(one.patience), one.since_ms), default=None)
 
 
-def _of_events(
-    live: Sequence[PodSummary], events: Sequence[EventSummary], found: ObjectSummary
-) -> Iterator[Trouble]:
-    waiting = {pod.uid for pod in live}
-    for event in events:
-        trouble = None
+def _still_told(sight: Sight, now_ms: int) -> Iterator[EventSummary]:
+    """Yield the events that still tell how things are: a node never says that one has passed.
+
+    A pod's counts while it is repeated, and until the pod gets further. Its object's is repeated
+    later and later, and counts until there is a pod.
+    """
+    live = {pod.uid: pod for pod in sight.pods}
+    for event in sight.events:
+        pod, silent = live.get(event.uid), now_ms >= event.last_ms + _SILENT_MS
+        if pod is None or not (silent or _got_further(pod)):
+            yield event
+
+
+def _got_further(pod: PodSummary) -> bool:
+    """Tell whether what has to be there before any container of a pod is there."""
+    return pod.readied or any(c.step is Step.RUNNING for c in pod.containers)
+
+
+def _of_events(live: Sequence[PodSummary], sight: Sight) -> Iterator[Trouble]:
+    waiting, owner = {pod.uid for pod in live}, sight.found.uid
+    # That no pod can be made began after the last one that was.
+    after_ms = max((pod.created_ms or 0 for pod in sight.pods), default=0)
+    for event in sight.events:
+        trouble, since_ms = None, event.first_ms
         if event.uid in waiting:
             trouble = of_pod_event(event.reason, event.message)
-        elif event.uid == found.uid and not live:
+        elif event.uid == owner and not live:
             trouble = of_owner_event(event.reason, event.message)
+            since_ms = max(since_ms, after_ms)
         if trouble is not None:
-            yield replace(trouble, since_ms=event.first_ms)
+            yield replace(trouble, since_ms=since_ms)
 
 
 def _cut(words: str) -> str:

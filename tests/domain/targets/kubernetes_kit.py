@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -162,12 +163,16 @@ def judged(
 RUNS = container("main", {"running": {"startedAt": STAMP}})
 
 
-def event(kind: str, uid: str, reason: str, message: str) -> EventSummary:
+def event(kind: str, uid: str, reason: str, message: str, **more: Json) -> EventSummary:
     """Return an event as it is kept."""
     about: Json = {"kind": kind, "name": "x", "uid": uid}
-    return summarise_event(
-        {"involvedObject": about, "reason": reason, "message": message, "firstTimestamp": STAMP}
-    )
+    told: dict[str, Json] = {"reason": reason, "message": message, "firstTimestamp": STAMP}
+    return summarise_event({"involvedObject": about, **told, **more})
+
+
+def moment(after_s: float) -> str:
+    """Return a time stamp of the API so long after `STAMP`."""
+    return datetime.fromtimestamp(NOW_MS / 1000 + after_s, UTC).isoformat()
 
 
 CODE = replace(SPEC, docker=Docker(), code=GitSource("https://git.example/x.git", "v1", "sub"))

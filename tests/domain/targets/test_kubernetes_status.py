@@ -19,7 +19,6 @@ from tests.domain.targets.kubernetes_kit import (
     condition,
     container,
     ended,
-    event,
     job,
     judged,
     pod,
@@ -155,33 +154,6 @@ def test_a_grace_of_nothing_waits_for_ever() -> None:
     sight = Sight(found=summarise_object(job(active=1)), pods=(summary(stuck),))
     seen = judge(sight, NOW_MS + 10**10, Grace(schedule_s=0))
     assert (seen.state, seen.again_ms) == (S.PENDING, None)
-
-
-@pytest.mark.parametrize(
-    ("message", "expected", "grace_s"),
-    [
-        ('pods "x" is forbidden: exceeded quota: gpu, used: 8', Reason.QUOTA_EXCEEDED, 1800),
-        ("pods is forbidden: violates PodSecurity", Reason.CONTAINER_CONFIG, 300),
-        ("Internal error occurred", Reason.SUBMIT_FAILED, 300),
-    ],
-)
-def test_a_job_without_pods_is_explained_by_its_events(
-    message: str, expected: Reason, grace_s: int
-) -> None:
-    """Quota and the cluster's own rules show nowhere else."""
-    said = (event("Job", "j1", "FailedCreate", message),)
-    assert judged(job(), events=said, after_s=grace_s - 1).detail.startswith("FailedCreate")
-    over = judged(job(), events=said, after_s=grace_s)
-    assert (over.state, over.reason) == (S.FAILED, expected)
-
-
-def test_volumes_that_are_not_there_are_told_by_events() -> None:
-    """The pod only says that its container is being created."""
-    making = pod("Pending", waiting("ContainerCreating"))
-    said = (event("Pod", "p1", "FailedMount", 'secret "data" not found'),)
-    seen = judged(job(active=1), making, events=said, after_s=300)
-    assert (seen.reason, seen.hopeless) == (Reason.CONTAINER_CONFIG, True)
-    assert judged(job(active=1), making, events=(), after_s=300).state is S.PENDING
 
 
 def test_a_suspended_job_waits_and_frees_its_slot() -> None:
