@@ -10,12 +10,17 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import NewConnectionError
 
 from launchyard.ports.launch_server import ServerError
 
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 _WRONG_NAME: Final = ("hostname mismatch", "ip address mismatch", "doesn't match")
 _NO_TLS: Final = ("wrong_version_number", "wrong version number", "record layer failure")
+
+
+class NotSentError(ServerError):
+    """There was no way to the server: what was to be asked surely was not heard."""
 
 
 class Network:
@@ -57,7 +62,8 @@ class Network:
             )
         if isinstance(error, (requests.ReadTimeout, TimeoutError)):
             return ServerError(f"the server at {url} did not answer in time", retry=True)
-        return ServerError(f"the server at {url} cannot be reached", retry=True)
+        kind = NotSentError if _unconnected(error) else ServerError
+        return kind(f"the server at {url} cannot be reached", retry=True)
 
     def _proxy(self, error: Exception, url: str) -> ServerError:
         proxies = self.proxies(url)
@@ -72,7 +78,7 @@ class Network:
             what = f"the proxy {name} does not let this machine through to {url}"
         else:
             what = f"the proxy {name} on the way to {url} cannot be reached"
-        return ServerError(
+        return NotSentError(
             what,
             retry=True,
             remedy="check HTTPS_PROXY and HTTP_PROXY, or put the server's name into NO_PROXY",
@@ -98,6 +104,14 @@ class Network:
             if self._variable:
                 remedy = f"put your certificate authority into the file that {self._variable} names"
         return ServerError(what, retry=True, remedy=remedy)
+
+
+def _unconnected(error: Exception) -> bool:
+    """Tell whether no connection was made; one that broke may have carried a request."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
 def _readable(bundle: str) -> bool:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from launchyard.adapters.wandb import operations as op
 from launchyard.adapters.wandb import run_operations as runs
 from launchyard.adapters.wandb.book import Held
 from launchyard.adapters.wandb.line import Line, inner, is_passing
+from launchyard.adapters.wandb.network import NotSentError
 from launchyard.domain.wandb_ends import resumed
 from launchyard.domain.wandb_items import KEY, merged
 from launchyard.ports.launch_server import ServerError
 
-_UNSURE: str = (
+_SILENCE: Final = 429
+_UNSURE: Final = (
     "the job was preempted; it may be on its queue again, but the server's answer was lost: look"
     " for the run there before you launch it again"
 )
 
-_LOST_KEY: str = (
+_LOST_KEY: Final = (
     "the job was preempted; the submitter's API key, which is kept nowhere, was lost when the agent"
     " was started anew: launch it again"
 )
@@ -27,10 +30,11 @@ _LOST_KEY: str = (
 def requeue(line: Line, held: Held) -> str:
     """Put *held* on its queue again; return what is to be told instead where that is not sure.
 
-    A push is made once: two of them would be two jobs of the same run.
+    A push is made once: two of them would be two jobs of the same run. One that surely was not
+    heard was none.
 
     Raises:
-        ServerError: the server cannot be reached, and nothing was sent.
+        ServerError: the server wants silence, or was not reached.
     """
     if held.requeued:
         return _UNSURE
@@ -44,7 +48,12 @@ def requeue(line: Line, held: Held) -> str:
     if held.author:
         spec["author"] = held.author
     line.book.change(held.item, requeued=True)
-    reply = line.ask(runs.push(line.entity, held.queue, spec, standing))
+    try:
+        reply = line.graphql.ask(runs.push(line.entity, held.queue, spec, standing))
+    except ServerError as e:
+        if isinstance(e, NotSentError) or e.status == _SILENCE:
+            line.book.change(held.item, requeued=False)
+        raise ServerError(str(e), retry=True, remedy=e.remedy) from None
     if inner(reply.data, "pushToRunQueueByName", "runQueueItemId"):
         return ""
     told = "; ".join(reply.errors.values()) or "the server gave no reason"

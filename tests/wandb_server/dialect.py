@@ -100,7 +100,7 @@ def _spoilt(root: dict[str, Any], fault: Fault) -> dict[str, Any]:
     """Give the root fields so that the one of the fault's alias works and tells an error."""
 
     def spoil(resolve: Callable[..., Any]) -> Callable[..., Any]:
-        def answer(info: GraphQLResolveInfo, **given: Any) -> Any:
+        def answer(info: GraphQLResolveInfo[Any], **given: Any) -> Any:
             done = resolve(info, **given)
             if info.path.key == fault.alias:
                 raise GraphQLError(fault.message or "planted")

@@ -16,7 +16,8 @@ class Fault:
     all. Effects, in this order: wait `delay_s`; answer `status` with `headers` and `body` in place
     of doing anything; answer a GraphQL error `message`, or, with an `alias`, do it all and answer
     that error for the root field of this name alone; do it all and then send only `cut_b` bytes of
-    the answer (0: none at all) and close the connection.
+    the answer (0: none at all) and close the connection; be `deaf` from then on, which refuses
+    every new connection.
     """
 
     field: str | None = None
@@ -30,6 +31,7 @@ class Fault:
     message: str | None = None
     alias: str | None = None
     cut_b: int | None = None
+    deaf: bool = False
 
     def hits(self, path: str, fields: list[str]) -> bool:
         """Say whether a request is one of those meant."""

@@ -245,6 +245,8 @@ class WandbServer:
         reply = self._planted(fault) or self._do(call, path, request, document)
         if fault is not None:
             reply.cut_b = fault.cut_b
+            if fault.deaf and self._web is not None:
+                self._web.stop_listening()
         request.status, request.ended = reply.status, time.monotonic()
         with self.state.changed:
             self.requests.append(request)

@@ -75,11 +75,15 @@ class Web(ThreadingHTTPServer):
         while not self._ended:
             self.handle_request()
 
-    def close(self) -> None:
-        """Stop listening, break every connection, and wait for their threads."""
+    def stop_listening(self) -> None:
+        """Refuse every new connection; those that there are stay."""
         self._ended = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Stop listening, break every connection, and wait for their threads."""
+        self.stop_listening()
         self._thread.join()
         with self._lock:
             for connection in self._open:

@@ -16,7 +16,7 @@ from launchyard.domain.exchange import (
 )
 from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import ServerError
-from tests.adapters.wandb.agent_kit import SPEC, THERE, Side, lease
+from tests.adapters.wandb.agent_kit import SPEC, Side, lease
 from tests.wandb_server import WandbServer
 
 S = AttemptState
@@ -146,97 +146,6 @@ def test_a_run_whose_end_was_not_heard_is_ended_again(
     assert sum(r.path.endswith("/file_stream") for r in wandb_server.requests) == 5
 
 
-def test_a_preempted_job_goes_back_with_its_run_and_priority(
-    side: Side, wandb_server: WandbServer
-) -> None:
-    """The same run, one resume more, and the place that it had; a key of its own goes along."""
-    queue = wandb_server.queue("q2", mode="V0", resource="local-process", config={"nice": 3})
-    item = wandb_server.push(
-        "q2", {**SPEC, "author": "ann", "_wandb_api_key": "k" * 40}, priority=0
-    )
-    side.queues = ("q2",)
-    grant = side.one()
-    side.launch(grant)
-    wandb_server.run(item.run_name or "")
-    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    (again,) = (i for i in wandb_server.items if i.id != item.id)
-    assert (again.queue, again.priority) == (queue.id, 0)
-    assert again.spec["run_id"] == item.run_name
-    assert again.spec["_resume_count"] == 1
-    assert again.spec["author"] == "ann"
-    assert again.spec["resource_args"] == {"local-process": {"nice": 3}}
-    resumed = side.claim(free=1, wait_s=5).items[0]
-    assert resumed.run_id == item.run_name
-
-
-def test_template_values_go_along_with_a_preempted_job(
-    side: Side, wandb_server: WandbServer
-) -> None:
-    """A server may want them with every launch on such a queue; the job's arguments stay."""
-    config = {"cpus": "{{cpus}}", "nice": 3}
-    wandb_server.queue("q2", mode="V0", resource="local-process", config=config)
-    wandb_server.push("q2", SPEC, values={"cpus": 2})
-    side.queues = ("q2",)
-    grant = side.one()
-    side.launch(grant)
-    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    again = wandb_server.items[-1]
-    assert again.template_values == {"cpus": 2}
-    assert again.spec["resource_args"] == {"local-process": {"cpus": "2", "nice": 3}}
-
-
-@pytest.mark.parametrize("known", ["priority", ""])
-def test_an_older_server_tells_less_of_an_item(
-    side: Side, wandb_server: WandbServer, known: str
-) -> None:
-    """What it does not know is not sent either, and the job is on its queue again."""
-    wandb_server.push("q1", SPEC)
-    grant = side.one()
-    side.launch(grant)
-    refusal = 'Cannot query field "{}" on type "RunQueueItem".'
-    lacking = ["templateVariableValues", *([] if known else ["priority"])]
-    for name in lacking:
-        wandb_server.graphql_error(refusal.format(name), field="project", times=1, after=1)
-    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    (push,) = wandb_server.seen("pushToRunQueueByName")
-    assert push.variables.get("priority") == (2 if known else None)
-    assert "templateVariableValues" not in push.variables
-
-
-def test_a_push_whose_answer_was_lost_is_not_repeated(
-    side: Side, wandb_server: WandbServer
-) -> None:
-    """Two pushes would be two jobs of one run; so people are told to look."""
-    item = wandb_server.push("q1", SPEC)
-    grant = side.one()
-    side.launch(grant)
-    wandb_server.lose_answer(field="pushToRunQueueByName", times=1)
-    with pytest.raises(ServerError):
-        side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    assert side.end(grant, S.PREEMPTED, Reason.PREEMPTED).verdict is Verdict.TAKEN
-    assert len(wandb_server.seen("pushToRunQueueByName")) == 1
-    assert item.error is not None
-    assert "look for the run" in item.error["message"]
-
-
-def test_a_job_whose_key_is_lost_is_not_put_back_nor_its_log_shown(
-    side: Side, wandb_server: WandbServer
-) -> None:
-    """Pushed without its key it would run as somebody else; and nobody can mask a lost key."""
-    key = "k" * 40
-    item = wandb_server.push("q1", {**SPEC, "_wandb_api_key": key})
-    side.launch(side.one(), place=THERE)
-    wandb_server.run(item.run_name or "")
-    again = side.again()
-    (grant,) = again.hello().leases
-    again.port._line.tails.append_log(item.id, 1, "job", 0, f"key {key}\n".encode())
-    assert again.end(grant, S.PREEMPTED, Reason.PREEMPTED).verdict is Verdict.TAKEN
-    assert wandb_server.seen("pushToRunQueueByName") == []
-    assert item.error is not None
-    assert "launch it again" in item.error["message"]
-    assert wandb_server.files == {}
-
-
 def test_a_run_whose_state_could_not_be_told_is_asked_for_again(
     side: Side, wandb_server: WandbServer
 ) -> None:
@@ -253,19 +162,3 @@ def test_a_run_whose_state_could_not_be_told_is_asked_for_again(
     assert side.end(grant, S.SUCCEEDED, Reason.COMPLETED, exit_code=0).verdict is Verdict.TAKEN
     assert wandb_server.seen("upsertBucket") == []
     assert run.config == '{"lr": {"value": 1}}'
-
-
-def test_how_a_preempted_item_was_queued_is_asked_for_again(
-    side: Side, wandb_server: WandbServer
-) -> None:
-    """A server that is unwell for a moment is not one that has no priorities."""
-    wandb_server.queue("q2", mode="V0", resource="local-process", config={})
-    wandb_server.push("q2", SPEC, priority=0)
-    side.queues = ("q2",)
-    grant = side.one()
-    side.launch(grant)
-    wandb_server.graphql_error("timeout", field="project", alias="project", times=1, after=1)
-    with pytest.raises(ServerError, match="timeout"):
-        side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    side.end(grant, S.PREEMPTED, Reason.PREEMPTED)
-    assert wandb_server.items[-1].priority == 0
