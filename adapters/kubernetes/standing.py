@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -103,7 +104,8 @@ class Standing:
             if e.status != NOT_FOUND:
                 raise
         query = {"labelSelector": _selector(labels)}
-        body = {"gracePeriodSeconds": max(int(grace_s), 0)}
+        # Never 0: that drops the pod at once, while its node may go on running it.
+        body = {"gracePeriodSeconds": max(math.ceil(grace_s), 1)}
         cluster.call("DELETE", POD_KIND.path(place.namespace), body, query=query)
 
     def _pods(self, spot: Spot, entry: Entry, known: Sight) -> tuple[PodSummary, ...]:

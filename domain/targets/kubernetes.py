@@ -51,7 +51,7 @@ from launchyard.domain.targets.kubernetes_config import (
     KubernetesSettings,
     read_settings,
 )
-from launchyard.domain.targets.kubernetes_fence import fence, run_once
+from launchyard.domain.targets.kubernetes_fence import fence, give_time, run_once
 from launchyard.domain.targets.kubernetes_kinds import KindRow, row_for
 from launchyard.domain.targets.kubernetes_manifest import (
     JOB,
@@ -118,6 +118,8 @@ def _plan(
     wait_s = settings.seconds("wait_timeout")
     waits = settings.own.get("wait_for_ready") is not False
     main = settings.text("main_container")
+    grace_s = _first(settings.seconds("cancel_grace"), defaults.grace_s)
+    give_time(document, grace_s)
     return KubernetesPlan(
         cluster=_cluster(document, settings, defaults),
         document=document,
@@ -132,7 +134,7 @@ def _plan(
         suspend=suspended_by(document, row),
         grace=_grace(settings, defaults.grace),
         run_s=_shortest(settings.seconds("timeout"), spec.timeout_s, defaults.run_s),
-        grace_s=_first(settings.seconds("cancel_grace"), defaults.grace_s),
+        grace_s=grace_s,
         log_quota_b=int(_first(settings.seconds("log_quota"), defaults.log_quota_b)),
     )
 

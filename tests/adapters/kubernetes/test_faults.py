@@ -18,7 +18,7 @@ from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.kubernetes.jobs import LIMIT_S, end_of, launch, told
 from tests.programs import until
-from tests.rig.kubernetes.kinds import JOBS
+from tests.rig.kubernetes.kinds import JOBS, PODS
 from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
 from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
 
@@ -196,6 +196,30 @@ def test_a_cancel_survives_a_lost_answer(runner: KubernetesRunner, proxy: Proxy)
     assert end_of(runner, handle).state is S.CANCELLED
     runner.remove(handle)
     assert runner.observe(handle).state is S.LOST
+
+
+@pytest.mark.parametrize(("grace_s", "expected"), [(45.5, 46), (0.2, 1)])
+def test_a_cancel_leaves_the_time_that_the_queue_says(
+    cluster: Kubernetes, tmp_path: Path, grace_s: float, expected: int
+) -> None:
+    """More than a pod has by itself, whoever deletes it; and never none, which leaves it running.
+
+    The garbage collector comes before the agent: who deletes again can only shorten the time.
+    """
+    config = KubernetesConfig(folder=str(tmp_path), address=Address(cluster.kubeconfig))
+    with closing(KubernetesRunner(config)) as runner:
+        wish = launch("trap '' TERM; sleep 2", {"cancel_grace": grace_s})
+        handle, watch = runner.submit(wish), runner.watch()
+        watch.add(handle)
+        told(watch, lambda seen: seen.state is S.RUNNING)
+        watch.close()
+        runner.cancel(handle, wish.plan.grace_s, Reason.CANCELLED)
+        assert end_of(runner, handle).state is S.CANCELLED
+        runner.remove(handle)
+    metas = [change.obj["metadata"] for change in cluster.standin.cluster.since(PODS, 0)]
+    own = [meta for meta in metas if meta["name"].startswith(handle.name)]
+    given = [meta["deletionGracePeriodSeconds"] for meta in own if "deletionTimestamp" in meta]
+    assert given[-1] == expected
 
 
 def test_no_note_outlives_its_job(

@@ -92,6 +92,17 @@ def test_the_clusters_retries_are_the_owners_to_ask_for() -> None:
     assert "ttlSecondsAfterFinished" not in at(plan.document, "spec")
 
 
+def test_a_long_grace_is_the_pods_own() -> None:
+    """A cluster's garbage collector knows nothing else; what people write stays as it is."""
+    key = "terminationGracePeriodSeconds"
+    assert pod_of(planned({"cancel_grace": 90.5}).document)[key] == 91
+    assert key not in pod_of(planned({"cancel_grace": 30}).document)
+    own = job_of([{}], **{key: 5})
+    assert pod_of(planned({**own, "cancel_grace": 90}).document)[key] == 5
+    made = planned({**TORCH, "cancel_grace": 90}).document
+    assert [at(made, *place[:-1])[key] for place in (MASTER, WORKER)] == [90, 90]
+
+
 def test_everything_bears_the_attempts_name_and_labels() -> None:
     """W-15: object, pods and secret; a name of people's own becomes a label."""
     made = requested({"metadata": {"name": "Night run", "labels": {"team": "v"}}})

@@ -288,12 +288,12 @@ class Cluster:
 
 
 def _grace(obj: Obj, options: Obj) -> int:
-    """Return the seconds that a deleted object has to end."""
+    """Return the seconds that a deleted object has to end; who deletes it again shortens them."""
     if obj["kind"] != "Pod":
         return 0
-    given = options.get("gracePeriodSeconds")
     usual = obj["spec"].get("terminationGracePeriodSeconds", 30)
-    return int(usual if given is None else given)
+    wanted = int(options.get("gracePeriodSeconds", usual))
+    return min(wanted, obj["metadata"].get("deletionGracePeriodSeconds", wanted))
 
 
 def _owners(obj: Obj) -> list[str]:
