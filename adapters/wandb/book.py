@@ -6,6 +6,7 @@ written before the change counts; a line that was cut off by a crash is one that
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -138,16 +139,20 @@ class Book:
         file = os.fdopen(descriptor, "wb", buffering=0)
         lines: list[Mapping[str, Any]] = [{"meta": self._now.meta}]
         lines += [{"held": to_json(held)} for held in self.all()]
-        file.write(b"".join(map(_line, lines)))
-        os.fsync(file.fileno())
-        fresh.replace(self._path)
+        try:
+            _append(file, b"".join(map(_line, lines)))
+            os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError:
+            file.close()
+            raise
         return file
 
     def _write(self, *lines: Mapping[str, Any]) -> None:
         if not lines:
             return
         try:
-            self._file.write(b"".join(map(_line, lines)))
+            _append(self._file, b"".join(map(_line, lines)))
         except (OSError, ValueError) as e:
             words = e.strerror if isinstance(e, OSError) else "it is closed"
             raise ServerError(
@@ -155,6 +160,16 @@ class Book:
                 retry=True,
                 remedy="make room on the disk of the agent's state folder",
             ) from None
+
+
+def _append(file: Any, data: bytes) -> None:
+    """Write all of *data* or nothing; the next line would be glued to a part of it."""
+    before = file.tell()
+    written = file.write(data)
+    if written != len(data):
+        file.truncate(before)
+        file.seek(before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _line(document: Mapping[str, Any]) -> bytes:
