@@ -47,13 +47,15 @@ class TargetRules:
     """What a server knows of a target: paths that only the owner sets, and how to check.
 
     `policy` compares the queue's own configuration with the merged one, where paths alone do not
-    tell what a launch may not ask for. `show` gives the request that a lease would lead to, or
-    raises `DocumentError` with what is in the way.
+    tell what a launch may not ask for. `words` yields the places of a merged configuration that
+    other words of a launch replace, each after where those stand in the launch. `show` gives the
+    request that a lease would lead to, or raises `DocumentError` with what is in the way.
     """
 
     protected: tuple[str, ...]
     check: Callable[[Json], Sequence[Problem]]
     policy: Callable[[Json, Json, Sequence[Service]], Iterable[Problem]] | None = None
+    words: Callable[[Json, LaunchSpec], Iterable[tuple[Path, Path]]] | None = None
     show: Callable[[ItemGrant], Json] | None = None
 
 
@@ -200,10 +202,15 @@ def _refusals(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> list[Prob
     protected = queue.target.protected if queue.target else ()
     config = plain(compose(queue.config, {}, spec.template_variables))
     variables, _ = read_variables(queue.variables)
-    closed = locked(queue.config, variables, changed_paths(config, overrides))
+    changes = changed_paths(config, overrides)
+    words = _replaced(spec, overrides, queue) if variables else {}
+    words = {place: given for place, given in words.items() if place not in changes}
+    closed = locked(queue.config, variables, (*changes, *words))
     found = refused(config, overrides, queue.overridable, protected)
     taken = {problem.path for problem in closed}
-    return [replace(problem, path=_given_at(problem.path, spec, queue)) for problem in closed] + [
+    return [
+        replace(one, path=words.get(one.path) or _given_at(one.path, spec, queue)) for one in closed
+    ] + [
         Problem(
             path=_given_at(one.path, spec, queue),
             message=str(one),
@@ -212,6 +219,20 @@ def _refusals(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> list[Prob
         for one in found
         if one.path not in taken
     ]
+
+
+def _replaced(spec: LaunchSpec, overrides: Json, queue: QueueRules) -> dict[Path, Path]:
+    """Return where placeholders stand that other words of *spec* replace, with where those do."""
+    if queue.target is None or queue.target.words is None:
+        return {}
+    merged = plain(compose(queue.config, overrides, spec.template_variables))
+    places = placeholders(queue.config)
+    return {
+        place: given
+        for given, written in queue.target.words(merged, spec)
+        for place in places
+        if place[: len(written)] == written
+    }
 
 
 def _given_at(path: Path, spec: LaunchSpec, queue: QueueRules) -> Path:

@@ -10,6 +10,7 @@ from launchyard.domain.targets import (
     kubernetes_config,
     kubernetes_policy,
     local_config,
+    words,
 )
 from launchyard.domain.targets.preview import previews
 
@@ -20,16 +21,19 @@ def known_targets() -> Mapping[str, TargetRules]:
     local = TargetRules(
         protected=local_config.PROTECTED,
         check=lambda config: local_config.read_settings(config)[1],
+        words=words.local_words,
     )
     docker = TargetRules(
         protected=docker_config.PROTECTED,
         check=lambda config: docker_config.read_settings(config)[1],
+        words=words.docker_words,
         show=shown[docker_config.TYPE],
     )
     kubernetes = TargetRules(
         protected=kubernetes_config.PROTECTED,
         check=lambda config: kubernetes_config.read_settings(config)[1],
         policy=kubernetes_policy.violations,
+        words=words.kubernetes_words,
         show=shown[kubernetes_config.TYPE],
     )
     return {

@@ -60,6 +60,7 @@ from launchyard.domain.targets.kubernetes_manifest import (
     copied,
     is_job,
     main_container,
+    name_containers,
     node,
     templates,
 )
@@ -151,10 +152,7 @@ def _completed(settings: KubernetesSettings) -> Node:
         pod = node(job, "template", "spec")
         if not pod.get("containers"):
             pod["containers"] = [{}]
-    for template in templates(document):
-        for index, container in enumerate(containers(template, "containers")):
-            if not container.get("name"):
-                container["name"] = "main" if index == 0 else f"main-{index}"
+    name_containers(document)
     return document
 
 

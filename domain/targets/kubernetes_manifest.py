@@ -64,6 +64,14 @@ def containers(template: Node, *lists: str) -> list[Node]:
     return found
 
 
+def name_containers(document: Node) -> None:
+    """Give the containers of all pod templates names, where nobody else did."""
+    for template in templates(document):
+        for index, container in enumerate(containers(template, "containers")):
+            if not container.get("name"):
+                container["name"] = "main" if index == 0 else f"main-{index}"
+
+
 def main_container(template: Node, named: str = "", usual: str = "") -> Node | None:
     """Return the container that is the job; *named* is what the queue says, *usual* its kind."""
     listed = containers(template, "containers")
