@@ -30,7 +30,8 @@ class RunKey:
 class Run:
     """A run: `item` and `attempt` are what it is of, if anything; `cancel`: its end is wanted.
 
-    `about` has what it tells of itself: names, tags, notes.
+    `about` has what it tells of itself: names, tags, notes. `console` is what a server noted of
+    the lines of its console, to tell by it which of those that come are new.
     """
 
     key: RunKey
@@ -44,6 +45,7 @@ class Run:
     about: Mapping[str, Json] = field(default_factory=dict)
     config: Json = None
     summary: Json = None
+    console: Json = None
     log_lines: int = 0
     history_lines: int = 0
     event_lines: int = 0
@@ -70,11 +72,15 @@ class RunChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunNews:
-    """A sign of life of a run: how many lines it has sent of what, and its end if it ended."""
+    """A sign of life of a run: how many lines it has sent of what, and its end if it ended.
+
+    `console` is for the next one, see `Run`.
+    """
 
     log_lines: int | None = None
     history_lines: int | None = None
     event_lines: int | None = None
+    console: Json = None
     summary: Json = None
     exit_code: int | None = None
 

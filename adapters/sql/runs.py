@@ -42,6 +42,9 @@ _ITEM = (
     .where(items.c.seq == bindparam("seq"))
 )
 _DROP = delete(runs).where(runs.c.n == bindparam("b_n"))
+_CONSOLE = "console marks"
+"""Where `about` has what a server noted of a run's console; no client can write it."""
+
 _DROP_FILES = delete(run_files).where(run_files.c.owner == bindparam("b_owner"))
 
 
@@ -132,6 +135,9 @@ class SqlRuns(SqlStock):
             values: dict[str, Any] = {k: v for k, v in counts.items() if v is not None}
             if news.summary is not None:
                 values["summary"] = json.dumps(news.summary)
+            if news.console is not None:
+                about = json.loads(row["about"])
+                values["about"] = json.dumps({**about, _CONSOLE: news.console})
             if news.exit_code is not None:
                 values |= {"exit_code": news.exit_code, "state": run_state(news.exit_code)}
             self._db.run(SET_RUN, b_n=row["n"], heard_ms=self._clock.now_ms(), **values)
@@ -198,6 +204,8 @@ class SqlRuns(SqlStock):
     def _run_of(self, key: RunKey, row: Row) -> Run:
         item = self._db.one(_ITEM, seq=row["item_seq"]) if row["item_seq"] is not None else None
         here = item is not None and item["attempt"] == row["attempt"]
+        about = json.loads(row["about"])
+        console = about.pop(_CONSOLE, None)
         return Run(
             key=key,
             state=_state(row, item),
@@ -207,7 +215,8 @@ class SqlRuns(SqlStock):
             cancel=bool(row["stop"] or (here and item is not None and item["cancel"])),
             exit_code=row["exit_code"],
             submitter=row["submitter"],
-            about=json.loads(row["about"]),
+            about=about,
+            console=console,
             config=_document(row["config"]),
             summary=_document(row["summary"]),
             log_lines=row["log_lines"],

@@ -139,7 +139,7 @@ class SqlStock(SqlReports):
         )
 
     def _expect_run(self, row: Row, run: RunKey) -> None:
-        """Have the row of the item's run, which is to begin."""
+        """Have the row of the item's run, which is to begin; each attempt has a log of its own."""
         now = self._clock.now_ms()
         where = {"entity_n": self._entity_n(run.entity), "project": run.project, "name": run.name}
         known = self._db.one(RUN, **where)
@@ -148,7 +148,8 @@ class SqlStock(SqlReports):
             values = {"state": RUN_PENDING, "created_ms": now, "heard_ms": now}
             self._db.run(ADD_RUN, **where, **link, **values, submitter=row["submitter"])
         else:
-            self._db.run(SET_RUN, b_n=known["n"], **link, stop=0, exit_code=None, state=RUN_PENDING)
+            anew = {"stop": 0, "exit_code": None, "log_lines": 0, "state": RUN_PENDING}
+            self._db.run(SET_RUN, b_n=known["n"], **link, **anew)
 
     def stock_failed(self, item: str, reason: Reason, detail: str) -> bool:
         with self._write():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -17,8 +17,9 @@ from launchyard.adapters.http.graphql.agents import append
 from launchyard.adapters.http.graphql.ask import asked
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.topics import log_topic
+from launchyard.domain.console import Console, end, put
 from launchyard.domain.documents import Json
-from launchyard.domain.wire import MOST_WHOLE
+from launchyard.domain.wire import MOST_WHOLE, WireError, from_json, to_json
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import Run, RunKey, RunNews
 
@@ -42,10 +43,6 @@ class _Lines:
     def end(self) -> int:
         """The number of lines there are with these."""
         return self.offset + len(self.content)
-
-    def beyond(self, known: int) -> tuple[str, ...]:
-        """Return the lines after the first *known* ones: a repeated request adds nothing."""
-        return self.content[max(0, known - self.offset) :]
 
 
 class StreamRoutes:
@@ -78,19 +75,20 @@ class StreamRoutes:
         files = body.get("files")
         told = files if isinstance(files, dict) else {}
         news = _news(body, told, run)
-        console = _lines(told.get(_CONSOLE))
-        if console is not None and run.stock:
-            await self._log(run, console.beyond(run.log_lines))
+        if run.stock:
+            text, console = _heard(run, _lines(told.get(_CONSOLE)), ends=news.exit_code is not None)
+            await self._log(run, text)
+            news = replace(news, console=to_json(console))
         after = await self._house.write(lambda: self._store.hear_run(key, news))
         if after.item:
             self._follow(after, ended=news.exit_code)
         answer: dict[str, Json] = {"exitcode": None, "limits": {}}
         return answer_json(answer | ({"stopped": True} if after.cancel else {}))
 
-    async def _log(self, run: Run, lines: Sequence[str]) -> None:
+    async def _log(self, run: Run, text: str) -> None:
         """Let the console of a stock agent's job be its item's log; ours ship it themselves."""
-        if lines:
-            data = "".join(map(_plain, lines)).encode(errors="replace")
+        if text:
+            data = text.encode(errors="replace")
             await append(self._house, run.item, run.attempt, _SOURCE, data)
             self._house.topics.publish(log_topic(run.item))
 
@@ -101,6 +99,23 @@ class StreamRoutes:
                 self._house.delays.ended_badly()
         if ended is not None:
             self._house.items_changed([run.item])
+
+
+def _heard(run: Run, lines: _Lines | None, *, ends: bool) -> tuple[str, Console]:
+    """Return what a run's log gains by a piece of its console, and what to note of it."""
+    try:
+        known = from_json(Console, run.console)
+    except WireError:
+        known = Console()
+    if known.lines != run.log_lines:  # another release counted on, or another attempt begins
+        known = Console(lines=run.log_lines)
+    text = ""
+    if lines is not None:
+        text, known = put(known, lines.offset, [_plain(line) for line in lines.content])
+    if ends:
+        closing, known = end(known)
+        text += closing
+    return text, known
 
 
 def _news(body: Mapping[str, Any], told: Mapping[str, Any], run: Run) -> RunNews:
@@ -125,11 +140,11 @@ def _most(end: int | None, known: int) -> int | None:
 
 
 def _lines(piece: object) -> _Lines | None:
-    """Return a piece of a file, unless it has another form."""
+    """Return a piece of a file, unless it is empty or has another form."""
     if not isinstance(piece, dict):
         return None
     offset, content = piece.get("offset"), piece.get("content")
-    if not isinstance(offset, int) or not isinstance(content, list):
+    if not isinstance(offset, int) or not isinstance(content, list) or not content:
         return None
     if not 0 <= offset < MOST_WHOLE or not all(isinstance(line, str) for line in content):
         return None
@@ -138,7 +153,7 @@ def _lines(piece: object) -> _Lines | None:
 
 def _summary(piece: object) -> Json:
     lines = _lines(piece)
-    if lines is None or not lines.content:
+    if lines is None:
         return None
     try:
         found: Json = json.loads(lines.content[-1])
@@ -149,4 +164,4 @@ def _summary(piece: object) -> Json:
 
 def _plain(line: str) -> str:
     """Return a line of a console without the time that clients put before it."""
-    return _STAMP.sub("", line).rstrip("\n") + "\n"
+    return _STAMP.sub("", line).rstrip("\n")

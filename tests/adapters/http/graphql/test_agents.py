@@ -12,6 +12,8 @@ AGENT = """query A($i: ID!) { launchAgent(id: $i) {
 RUN = """query R($n: String!) { project(name: "p", entityName: "team") { run(name: $n) {
   state stopped config summaryMetrics exitCode jobType tags user { username } } } }"""
 
+STAMP = "2026-01-01T00:00:00.000001 "
+
 
 def test_an_agent_shows_in_our_list_and_stops_when_told(client: Client, queue: str) -> None:
     """With its status, its queues by name and its slots; a drain is its `stopPolling`."""
@@ -79,6 +81,34 @@ def _run(client: Client, item: str) -> None:
     summary = {"offset": 0, "content": ['{"best": 0.5}']}
     files = {"output.log": {"offset": 2, "content": ["three"]}, "wandb-summary.json": summary}
     assert client.post({"files": files, "complete": True, "exitcode": 3}, stream).ok
+
+
+def test_lines_that_change_are_in_the_log(client: Client, queue: str) -> None:
+    """A bar's states follow each other in place, a cut line is whole again, and no end is lost.
+
+    The next attempt's log is its own from the first line on, also under the same name.
+    """
+    item = client.pushed(queue, run_id="bars")
+    said = [
+        {"offset": 0, "content": ["ERROR 2026-01-01T00:00:00.000001  0%|", STAMP + "a"]},
+        {"offset": 0, "content": ["ERROR 2026-01-01T00:00:00.000001 50%|"]},
+        {"offset": 2, "content": [STAMP + "load"]},
+        {"offset": 2, "content": [STAMP + "loading", STAMP + "1/9"]},
+        {"offset": 3, "content": [STAMP + "9/9"]},
+    ]
+    wanted = " 0%|\na\n50%|\nloading\n1/9\r9/9"
+    for attempt in (1, 2):
+        client.pop(client.agent(queue), queue)
+        client.do("ackRunQueueItem", "success", runQueueItemId=item, runName="bars")
+        client.do("upsertBucket", "inserted", entityName="team", modelName="p", name="bars")
+        stream, log = "/files/team/p/bars/file_stream", f"/items/{item}/logs?attempt={attempt}"
+        for piece in said:
+            for _ in range(2):
+                assert client.post({"files": {"output.log": piece}}, stream).ok
+        assert client.server.ask("GET", log).text == wanted
+        assert client.post({"complete": True, "exitcode": 1}, stream).ok
+        assert client.server.ask("GET", log).text == wanted + "\n"
+        client.server.call("POST", f"/items/{item}/retry")
 
 
 def test_a_wish_for_the_end_reaches_agent_and_run(client: Client, queue: str) -> None:
