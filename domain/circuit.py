@@ -49,9 +49,12 @@ class CircuitState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitRules:
-    """How many faults in a row open it (0: none do), and how long it then waits for a probe."""
+    """How many faults in a row open it (0: none do), and how long it then waits for a probe.
 
-    failures: int = 5
+    By default as many as one item meets before the budgets of its own are spent.
+    """
+
+    failures: int = 4
     first_s: float = 30.0
     cap_s: float = 600.0
 

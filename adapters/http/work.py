@@ -181,7 +181,8 @@ class WorkRoutes:
             self._free(report.lease.item)
         if any(report.fact.state is not AttemptState.SUCCEEDED for report in ends):
             self._house.delays.ended_badly()
-        self._house.items_changed(items)
+        spared = [victim.item for report in ends for victim in report.fact.refunds]
+        self._house.items_changed(items + spared)
         return answer_value(Answers(answers=tuple(answers)))
 
     async def reclaim(self, request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -11,15 +11,15 @@ from sqlalchemy import bindparam, or_, select, update
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import Fates
 from launchyard.adapters.sql.rows import times
-from launchyard.adapters.sql.tables import agents, attempts, entities, items, queues
+from launchyard.adapters.sql.tables import DEAD, agents, attempts, entities, items, queues
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.circuit import Victim
+from launchyard.domain.circuit import Victim, is_fault
 from launchyard.domain.exchange import Answer, Report, Verdict
 from launchyard.domain.item import ItemState, move
 from launchyard.domain.lease import Token
 from launchyard.domain.reason import Reason
 from launchyard.domain.reports import Record, judge_report
-from launchyard.domain.retry import WANTED_ENDS, Budget, End, Retry, decide, failure_class
+from launchyard.domain.retry import WANTED_ENDS, Budget, End, Retry, Stop, decide, failure_class
 from launchyard.domain.retry_wire import effective
 from launchyard.ports.retries import BadEnd
 
@@ -54,7 +54,9 @@ _REFUND = (
         ),
     )
     .values(budget=Budget.CIRCUIT.value)
+    .returning(attempts.c.item_seq)
 )
+_FALLEN = select(items).where(items.c.id == bindparam("item"), DEAD)
 _KEPT = tuple(c.name for c in attempts.c if c.name not in {"item_seq", "attempt", "budget"})
 _AFRESH: Mapping[str, Any] = {
     "state": ItemState.QUEUED.value,
@@ -98,17 +100,12 @@ class Retries(Fates):
             exit_code=values.get("exit_code"),
             circuit=circuit,
         )
-        queue = self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]
-        policy = effective(json.loads(queue["retry"]), json.loads(row["retry"]))
-        decision = decide(policy, self._spent(row), how, self._settings.random())
-        failure, retried = failure_class(how), isinstance(decision, Retry)
-        self._bad_ends.note(
-            BadEnd(entity=queue["entity"], queue=queue["name"], failure=failure, retried=retried)
-        )
+        queue, decision = self._decide(row, how)
+        self._note(queue, how, retried=isinstance(decision, Retry))
         if isinstance(decision, Retry):
-            self._try_again(row, end, decision, values)
+            self._try_again(row, how, decision, values)
         else:
-            self._finish(row, end, dead=failure.value, **values)
+            self._finish(row, end, dead=failure_class(how).value, **values)
 
     def _spent(self, row: Row) -> list[Budget]:
         """Return what the item's retries were charged to since its budgets were fresh."""
@@ -117,29 +114,63 @@ class Retries(Fates):
         rows = self._db.rows(SPENT, seq=row["seq"], fresh_from=row["fresh_from"])
         return [Budget(one["budget"]) for one in rows]
 
-    def _refund(self, agent_n: int, victims: Iterable[Victim]) -> None:
+    def _refund(self, agent_n: int, victims: Sequence[Victim]) -> None:
         """Charge earlier attempts of an agent's to its breaker, as it opened after them."""
-        for victim in victims:
-            self._db.run(_REFUND, b_item=victim.item, b_attempt=victim.attempt, b_agent=agent_n)
+        paid_for = set[str]()
+        for item, attempt in ((one.item, one.attempt) for one in victims):
+            if self._db.one(_REFUND, b_item=item, b_attempt=attempt, b_agent=agent_n):
+                paid_for.add(item)
+        for item in dict.fromkeys(victim.item for victim in victims):
+            row = self._db.one(_FALLEN, item=item)
+            if row is None or not is_fault(AttemptState(row["attempt_state"]), _reason(row)):
+                continue
+            mine = row["agent_n"] == agent_n and Victim(item, row["attempt"]) in victims
+            if mine or item in paid_for:
+                self._judge_again(row, circuit=mine)
 
-    def _try_again(
-        self, row: Row, end: AttemptState, decision: Retry, values: Mapping[str, Any]
-    ) -> None:
+    def _judge_again(self, row: Row, *, circuit: bool) -> None:
+        """Put a dead letter back, if what was refunded pays for one more attempt of it."""
+        how = End(
+            state=AttemptState(row["attempt_state"]),
+            reason=_reason(row),
+            at_ms=self._clock.now_ms(),
+            exit_code=row["exit_code"],
+            circuit=circuit,
+        )
+        queue, decision = self._decide(row, how)
+        if isinstance(decision, Retry) and queue["deleted_ms"] is None:
+            self._note(queue, how, retried=True)
+            self._keep(row, {}, decision.budget.value)
+            self._begin_next(
+                row,
+                state=ItemState.DONE,
+                not_before_ms=decision.not_before_ms,
+                detail=_what_follows(row, how, decision),
+            )
+
+    def _decide(self, row: Row, how: End) -> tuple[Row, Retry | Stop]:
+        """Return the item's queue, and what its policy says of an end of the present attempt."""
+        queue = self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]
+        policy = effective(json.loads(queue["retry"]), json.loads(row["retry"]))
+        return queue, decide(policy, self._spent(row), how, self._settings.random())
+
+    def _note(self, queue: Row, how: End, *, retried: bool) -> None:
+        """Have an end counted, once the transaction is committed."""
+        where = {"entity": queue["entity"], "queue": queue["name"]}
+        self._bad_ends.note(BadEnd(**where, failure=failure_class(how), retried=retried))
+
+    def _try_again(self, row: Row, how: End, decision: Retry, values: Mapping[str, Any]) -> None:
         """Put the item back for its next attempt, which waits for its moment."""
         done = move(ItemState(row["state"]), ItemState.DONE)
         now = self._clock.now_ms()
-        final = {"times": times(row, (end.value, now), (done.value, now)), **values}
-        self._keep(row, {**final, "attempt_state": end.value}, decision.budget.value)
-        why = values.get("reason") or "no reason was given"
+        final = {"times": times(row, (how.state.value, now), (done.value, now)), **values}
+        self._keep(row, {**final, "attempt_state": how.state.value}, decision.budget.value)
         self._begin_next(
             row,
             state=done,
             reported=values.get("reported", row["reported"]),
             not_before_ms=decision.not_before_ms,
-            detail=(
-                f"attempt {row['attempt']} {end} ({why});"
-                f" retry {decision.number} of {decision.of} for {decision.budget}"
-            ),
+            detail=_what_follows(row, how, decision),
         )
 
     def _keep(self, row: Row, final: Mapping[str, Any], budget: str) -> None:
@@ -176,6 +207,18 @@ class Retries(Fates):
             where = {"b_seq": row["seq"], "b_attempt": known.attempt}
             self._db.run(_SET_PAST, **where, reported=report.seq, **values)
         return answer
+
+
+def _reason(row: Row) -> Reason | None:
+    return Reason(row["reason"]) if row["reason"] else None
+
+
+def _what_follows(row: Row, how: End, decision: Retry) -> str:
+    """Return why an item waits for its next attempt, for people."""
+    return (
+        f"attempt {row['attempt']} {how.state} ({how.reason or 'no reason was given'});"
+        f" retry {decision.number} of {decision.of} for {decision.budget}"
+    )
 
 
 def _record(past: Row) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.circuit import CircuitRules
 from launchyard.domain.config.schema import Block, Field, Kind
 
 PLUGINS: Final = Block(
@@ -129,7 +130,7 @@ CIRCUIT: Final = Block(
             key="failures",
             kind=Kind.INTEGER,
             doc="Faults of a target in a row after which nothing is taken for it; 0: never.",
-            default=5,
+            default=CircuitRules().failures,
             minimum=0,
             maximum=100,
         ),

@@ -8,6 +8,7 @@ from launchyard.plugins.testkit.store_files import FilesContract
 from launchyard.plugins.testkit.store_housekeeping import HousekeepingContract
 from launchyard.plugins.testkit.store_leases import ClaimContract, LeaseContract
 from launchyard.plugins.testkit.store_queues import QueueContract
+from launchyard.plugins.testkit.store_refunds import RefundContract
 from launchyard.plugins.testkit.store_reports import (
     ReclaimContract,
     ReleaseContract,
@@ -34,6 +35,7 @@ class StoreContract(
     ReclaimContract,
     ReleaseContract,
     RetryContract,
+    RefundContract,
     DelayContract,
     DeadLetterContract,
     FilesContract,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.circuit import Victim
 from launchyard.domain.documents import Json
 from launchyard.domain.exchange import Fact, ItemGrant, Place, ReclaimVerdict, Verdict
 from launchyard.domain.item import ItemState
@@ -77,27 +76,6 @@ class RetryContract(StoreKit):
         assert again.token > first.token
         assert again.secrets == first.secrets == {"TOKEN": "s3cret"}
         assert again.state is ItemState.CLAIMED
-
-    def test_what_a_breaker_takes_the_blame_for_is_given_back(self, world: World) -> None:
-        """The fault that opened it and those it names, of its own agent; others stay charged."""
-        rules = policy(platform=1, circuit=1)
-        other, first, second = (put(world, retry=rules).id for _ in range(3))
-        stranger, worker = world.worker(), world.worker()
-        fault = Fact(at_ms=3, state=AttemptState.FAILED, reason=Reason.SUBMIT_FAILED)
-        assert fail(stranger, fault).item == other
-        assert fail(worker, fault).item == first
-        victims = (Victim(first, 1), Victim(other, 1))
-        assert fail(worker, replace(fault, circuit=True, refunds=victims)).item == second
-        world.clock.pass_s(WAIT_S)
-        world.store.ripen()
-        for _ in range(3):
-            fail(worker, fault)
-        ends = {item: world.store.item(item).state for item in (other, first, second)}
-        assert ends == {
-            other: ItemState.DONE,
-            first: ItemState.QUEUED,
-            second: ItemState.QUEUED,
-        }
 
     def test_the_next_attempts_detail_is_its_own(self, world: World) -> None:
         """Why it waits is said until it is claimed; then the detail is what its target says."""

@@ -154,3 +154,21 @@ def test_what_the_breaker_takes_costs_the_item_nothing_else(reason: Reason) -> N
     policy = RetryPolicy(budgets=dict.fromkeys(Budget, 0) | {Budget.CIRCUIT: 20})
     decision = decide(policy, [], ended, 0)
     assert isinstance(decision, Retry) == (reason in FAULTS)
+
+
+@pytest.mark.parametrize("reason", sorted(FAULTS))
+def test_one_item_alone_opens_it_before_its_own_budgets_are_spent(reason: Reason) -> None:
+    """By the defaults a broken target kills no item, not even the only one that there is."""
+    circuit, history = Circuit(), list[Budget]()
+    for attempt in range(1, 10):
+        if circuit.trips:
+            break
+        judged = failed(
+            circuit, CircuitRules(), Fault(victim=Victim("a", attempt), reason=reason), 0
+        )
+        ended = End(state=S.FAILED, reason=reason, at_ms=0, circuit=judged.charged)
+        decision = decide(RetryPolicy(), history, ended, 0)
+        assert isinstance(decision, Retry)
+        circuit, history = judged.circuit, [*history, decision.budget]
+    assert [victim.attempt for victim in judged.refunded] == list(range(1, len(history)))
+    assert history[-1] is Budget.CIRCUIT
