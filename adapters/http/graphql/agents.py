@@ -124,7 +124,7 @@ class AgentTopic:
         item = given["runQueueItemId"]
         whose = self._guard.require_item(ask.request, Action.WORK, item)
         owner, project = run_of(self._store.item(item).spec, whose.entity)
-        if whose.principal.role_in(owner) is None:
+        if not ask.may_write_runs(owner):
             owner = whose.entity
         run = RunKey(entity=owner, project=project, name=given["runName"])
         taken = await self._house.write(lambda: self._store.stock_ack(item, run))

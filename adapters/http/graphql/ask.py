@@ -47,14 +47,17 @@ class Ask:
         return self.principal.may(action, entity)
 
     def require_run(self, entity: str) -> Principal:
-        """Return who asks, if they may write runs of *entity*.
+        """Return who asks, if they may write runs of *entity*."""
+        if not self.may_write_runs(entity):
+            self.require(Action.WORK, entity)
+        return self.principal
+
+    def may_write_runs(self, entity: str) -> bool:
+        """Tell whether who asks may write runs of *entity*.
 
         A job of a stock agent has the agent's key, and a run on a desk its person's.
         """
-        who = self.principal
-        if not who.may(Action.SUBMIT, entity):
-            self.require(Action.WORK, entity)
-        return who
+        return self.may(Action.SUBMIT, entity) or self.may(Action.WORK, entity)
 
     def require_own_run(self, key: RunKey) -> str:
         """Return who asks, if they may write the run *key*: a job's token may write its own."""

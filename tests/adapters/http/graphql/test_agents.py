@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+from starlette.requests import Request
+
+from launchyard.adapters.http.graphql.agents import AgentTopic
+from launchyard.adapters.http.graphql.ask import Ask
+from launchyard.adapters.http.house import House
+from launchyard.domain.documents import Json
+from launchyard.domain.rights import Principal, Role
+from launchyard.ports.tracking import RunKey
 from tests.adapters.http.graphql.conftest import Client
 
 AGENT = """query A($i: ID!) { launchAgent(id: $i) {
@@ -109,6 +122,42 @@ def test_lines_that_change_are_in_the_log(client: Client, queue: str) -> None:
         assert client.post({"complete": True, "exitcode": 1}, stream).ok
         assert client.server.ask("GET", log).text == wanted + "\n"
         client.server.call("POST", f"/items/{item}/retry")
+
+
+@pytest.mark.parametrize(
+    ("role", "wanted"),
+    [(None, "team"), ("viewer", "team"), ("submitter", "far"), ("agent", "far"), ("admin", "far")],
+)
+def test_a_run_begins_where_its_agent_may_write_runs(role: str | None, wanted: str) -> None:
+    """Elsewhere a launch's `entity` counts for nothing: it would write over runs of others."""
+    roles = {"team": Role.AGENT} | ({"far": Role(role)} if role else {})
+    who = Principal(user="box", key_id="k", roles=roles)
+    acked: list[RunKey] = []
+    asked = _Acks(who, {"entity": "far", "project": "P"}, acked)
+    answer = AgentTopic(asked.house).ack(None, asked.ask, {"runQueueItemId": "i", "runName": "r"})
+    assert asyncio.run(answer) == {"success": True}
+    assert acked == [RunKey(entity=wanted, project="p", name="r")]
+
+
+class _Acks:
+    """A house with one item, whose acknowledgement is noted; no key of a store has two roles."""
+
+    def __init__(self, who: Principal, spec: Json, acked: list[RunKey]) -> None:
+        async def write(change: Callable[[], bool]) -> bool:
+            return change()
+
+        def ack(_item: str, run: RunKey) -> bool:
+            acked.append(run)
+            return True
+
+        whose = SimpleNamespace(principal=who, entity="team", queue="q")
+        guard = SimpleNamespace(principal=lambda _: who, require_item=lambda *_: whose)
+        store = SimpleNamespace(item=lambda _: SimpleNamespace(spec=spec), stock_ack=ack)
+        found: Any = SimpleNamespace(
+            guard=guard, store=store, write=write, items_changed=lambda _: None
+        )
+        self.house: House = found
+        self.ask = Ask(found, Request({"type": "http"}))
 
 
 def test_a_wish_for_the_end_reaches_agent_and_run(client: Client, queue: str) -> None:
