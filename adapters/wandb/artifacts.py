@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from launchyard.adapters.wandb.aside import Aside, Until
 from launchyard.adapters.wandb.downloads import Downloads, Wanted, check
-from launchyard.adapters.wandb.graphql import GraphQL, Operation, Reply
+from launchyard.adapters.wandb.graphql import GraphQL, Operation, Quiet, Reply
 from launchyard.domain.archive import Limits
 from launchyard.domain.reason import Reason
 from launchyard.domain.wandb_artifact import (
@@ -57,12 +57,16 @@ _FILES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """A W&B server and the key for it; `agent` is what we call ourselves there."""
+    """A W&B server and the key for it; `agent` is what we call ourselves there.
+
+    `quiet` is the silence that it has asked of anybody who has this.
+    """
 
     base_url: str
     key: Callable[[], str] = field(repr=False)
     agent: str = "launchyard"
     limits: Limits = field(default_factory=Limits)
+    quiet: Quiet = field(default_factory=Quiet)
 
     def headers(self, url: str) -> dict[str, str]:
         """Return the headers for *url*: the key is for the server's own addresses alone."""
@@ -94,7 +98,7 @@ class Artifacts:
 
     def __init__(self, access: Access, until: Until) -> None:
         self._until, self._limits = until, access.limits
-        self._graphql = GraphQL(access.base_url, access.key, access.agent)
+        self._graphql = GraphQL(access.base_url, access.key, access.agent, quiet=access.quiet)
         self._aside = Aside()
         self._downloads = Downloads(self._aside, access.headers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,11 +57,29 @@ class _Call:
     waits: tuple[float, float]
 
 
+class Quiet:
+    """Until when a server wants silence, for all who call it with one key; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = 0.0
+
+    def left_s(self) -> float:
+        """Return for how long the server has asked for silence."""
+        return max(0.0, self._until - time.monotonic())
+
+    def ask(self, wait_s: float) -> None:
+        """Note that a server wants *wait_s* of it from now on."""
+        until = time.monotonic() + min(wait_s, LONGEST_PAUSE_S)
+        with self._lock:
+            self._until = max(self._until, until)
+
+
 class GraphQL:
     """GraphQL at one W&B server; safe for any number of threads, a connection for each.
 
     A key that is refused is asked for anew from *key*, as it may have been replaced where it is
-    kept.
+    kept. Who is given the same *quiet* is silent when any of them is to be.
     """
 
     def __init__(
@@ -69,17 +88,18 @@ class GraphQL:
         key: Callable[[], str],
         agent: str,
         patience: Patience = Patience(),  # noqa: B008 - it is frozen
+        quiet: Quiet | None = None,
     ) -> None:
         self.url = base_url.rstrip("/")
         self._key, self._agent, self._patience = key, agent, patience
         self._headers = _headers(key(), agent)
         self._network = Network()
         self._connections = Connections()
-        self._quiet_until = 0.0
+        self.quiet = quiet or Quiet()
 
     def pause_s(self) -> float:
         """Return for how long the server has asked for silence."""
-        return max(0.0, self._quiet_until - time.monotonic())
+        return self.quiet.left_s()
 
     def look(self, operation: Operation) -> None:
         """See with a small *operation* whether a server is back that is known to be away.
@@ -155,7 +175,7 @@ class GraphQL:
             raise self._network.trouble(error, self._place(url)) from None
         if own:
             self._connections.heard()
-        self._note_pause(response)
+            self.quiet.ask(_pause_of(response))
         return response
 
     def _place(self, url: str) -> str:
@@ -171,12 +191,6 @@ class GraphQL:
                 retry=True,
                 status=429,
             )
-
-    def _note_pause(self, response: requests.Response) -> None:
-        wait_s = _pause_of(response)
-        if wait_s > 0:
-            until = time.monotonic() + min(wait_s, LONGEST_PAUSE_S)
-            self._quiet_until = max(self._quiet_until, until)
 
 
 def _body(operation: Operation) -> bytes:

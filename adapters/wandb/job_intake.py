@@ -47,7 +47,8 @@ class JobIntake:
 
     def __init__(self, line: Line, ready: Callable[[], None]) -> None:
         self._line, self._ready = line, ready
-        self._jobs = Jobs(Access(base_url=line.settings.base_url, key=line.settings.key))
+        given, quiet = line.settings, line.graphql.quiet
+        self._jobs = Jobs(Access(base_url=given.base_url, key=given.key, quiet=quiet))
         self._crew = Crew("wandb-read", _SIDE_BY_SIDE)
         self._lock = threading.Lock()
         self._reading: dict[str, _Reading] = {}

@@ -53,6 +53,19 @@ def test_every_way_to_ask_for_silence_is_understood(
         assert wandb_server.requests == []
 
 
+def test_a_store_that_asks_for_silence_does_not_silence_the_server(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """Uploads lie elsewhere, and what limits them there is another matter."""
+    with WandbServer() as store:
+        store.rate_limit(60)
+        with pytest.raises(ServerError) as limited:
+            side.port._line.graphql.send("PUT", f"{store.base_url}/storage/run/x", b"log")
+    assert limited.value.status == 429
+    wandb_server.push("q1", SPEC)
+    assert side.one()
+
+
 def _never_popped(side: Side, server: WandbServer) -> ItemGrant:
     """Return a grant of an item that the agent holds, made without a request."""
     held = side.port._intake._read("q1", server.push("q1", SPEC).id, dict(SPEC))

@@ -12,8 +12,9 @@ import pytest
 
 from launchyard.domain.exchange import ClaimAnswer, ItemGrant
 from launchyard.domain.spec import command_of, parse_spec
+from launchyard.ports.launch_server import ServerError
 from tests.adapters.wandb.agent_kit import SPEC, Side
-from tests.adapters.wandb.jobs_kit import NAME, add_code
+from tests.adapters.wandb.jobs_kit import NAME, access, add_code, completed
 from tests.programs import LIMIT_S
 from tests.wandb_server import Item, WandbServer
 
@@ -122,3 +123,32 @@ def test_an_item_that_was_read_too_late_is_not_run(side: Side, wandb_server: Wan
     wandb_server.let_go()
     _until_read(side)
     assert item.acks == 0
+
+
+def test_a_limit_that_is_met_by_a_job_read_silences_all(
+    side: Side, wandb_server: WandbServer
+) -> None:
+    """A server counts the requests of a key, whatever they are for."""
+    add_code(wandb_server, {"train.py": b""})
+    wandb_server.rate_limit(20, field="project", times=1)
+    push(wandb_server)
+    assert side.claim(free=1, wait_s=0.0).items == ()
+    until = time.monotonic() + LIMIT_S
+    while not (pause_s := side.port._line.graphql.pause_s()) and time.monotonic() < until:
+        side.claim(free=0, wait_s=0.05)
+    assert pause_s
+    wandb_server.requests.clear()
+    with pytest.raises(ServerError, match="asked for silence"):
+        side.beat()
+    assert side.claim(free=1, wait_s=0.0).items == ()
+    assert wandb_server.requests == []
+
+
+def test_a_job_is_read_when_a_silence_is_over(wandb_server: WandbServer) -> None:
+    """Which somebody else was asked for; nothing is sent before."""
+    add_code(wandb_server, {"train.py": b""})
+    given = access(wandb_server)
+    given.quiet.ask(0.4)
+    begun = time.monotonic()
+    assert completed({"entity": "ent", "job": NAME}, given)["job"] == "ent/proj/train:v0"
+    assert wandb_server.requests[0].at - begun >= 0.4
