@@ -55,8 +55,6 @@ def post(receiver: Receiver, event: str, body: bytes, now_s: int) -> None:
     Raises:
         PostError: it was not taken.
     """
-    parts = urlsplit(receiver.url)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     timestamp = str(now_s)
     headers = {
         "Content-Type": "application/json",
@@ -66,25 +64,31 @@ def post(receiver: Receiver, event: str, body: bytes, now_s: int) -> None:
         SIGNATURE: sign(receiver.secret, timestamp, body),
         EVENT: event,
     }
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection = _Checked(host, port, receiver, tls=parts.scheme == "https")
-        try:
-            connection.request("POST", target, body, headers)
-            status = _status(connection)
-        finally:
-            connection.close()
+        status = _posted(receiver, body, headers)
     except AddressRefusedError as e:
         raise PostError(str(e), retry=False) from None
     except (OSError, http.client.HTTPException) as e:
+        host = urlsplit(receiver.url).hostname
         raise PostError(f"{host} cannot be reached: {e}", retry=True) from e
+    except ValueError as e:
+        # A port out of range, a name or a path that cannot be written: it stays so.
+        raise PostError(f"`webhook.url` is no address to post to: {e}", retry=False) from e
     _judge(status)
 
 
-def _status(connection: http.client.HTTPConnection) -> int:
-    answer = connection.getresponse()
-    answer.read(_MOST_READ_B)
-    return answer.status
+def _posted(receiver: Receiver, body: bytes, headers: dict[str, str]) -> int:
+    parts = urlsplit(receiver.url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection = _Checked(host, port, receiver, tls=parts.scheme == "https")
+    try:
+        connection.request("POST", target, body, headers)
+        answer = connection.getresponse()
+        answer.read(_MOST_READ_B)
+        return answer.status
+    finally:
+        connection.close()
 
 
 def _judge(status: int) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from launchyard.domain.config.layers import DEFAULT, Setting
 from launchyard.domain.config.problem import Marked, Problem, Severity
 from launchyard.domain.config.schema import KnownTypes
 from launchyard.domain.documents import Json, Path
+from launchyard.domain.wandb_address import is_wandb
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,40 @@ def webhook_is_signed(view: View) -> Iterator[Problem]:
         )
 
 
+def webhook_can_be_posted_to(view: View) -> Iterator[Problem]:
+    """Refuse an address or a network that has the right look and means nothing."""
+    url, allow = view.text("webhook", "url"), view.value("webhook", "allow")
+    if url and (wrong := _unusable(url)):
+        yield view.problem(
+            ("webhook", "url"),
+            f"cannot be posted to: {wrong}",
+            allowed="http://host/path or https://host:port/path",
+        )
+    for index, text in enumerate(allow if isinstance(allow, list) else []):
+        try:
+            ipaddress.ip_network(str(text), strict=False)
+        except ValueError:
+            yield view.problem(
+                ("webhook", "allow", index),
+                f"`{text}` is no address and no network",
+                allowed="addresses or networks, as 10.1.0.0/16",
+            )
+
+
+def _unusable(url: str) -> str:
+    if not url.isascii() or not url.isprintable():
+        return "it has characters that must be escaped (`%C3%A9` in a path, `xn--` in a name)"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        host = parts.hostname or ""
+        host.encode("idna")
+    except ValueError as e:
+        wrong = str(e.__cause__ or e)
+        return wrong[:1].lower() + wrong[1:]
+    return "" if host else "it names no host"
+
+
 def extras_are_installed(view: View) -> Iterator[Problem]:
     """Refuse what this installation cannot do for want of packages."""
     for name, extra in view.known.missing.items():
@@ -162,6 +199,16 @@ def extras_are_installed(view: View) -> Iterator[Problem]:
             )
 
 
+def reaping_needs_our_server(view: View) -> Iterator[Problem]:
+    """Tell that a W&B server cannot say what is over, so that nothing is reaped there."""
+    if view.value("reap_orphans") and is_wandb(view.text("server")):
+        yield view.warning(
+            ("reap_orphans",),
+            "counts for nothing on a W&B server, which cannot say what is nobody's",
+            "orphans are reported there; remove them by hand",
+        )
+
+
 def _has_target(view: View, name: str) -> bool:
     return any(p[:2] == ("targets", name) and view.given(*p) for p in view.settings)
 
@@ -174,5 +221,7 @@ RULES: Final[tuple[Rule, ...]] = (
     plugins_are_one_way,
     needed_plugins_are_loaded,
     webhook_is_signed,
+    webhook_can_be_posted_to,
     extras_are_installed,
+    reaping_needs_our_server,
 )

@@ -195,6 +195,19 @@ def test_a_receiver_that_is_away_is_tried_again() -> None:
     assert e.value.retry
 
 
+@pytest.mark.parametrize(
+    "url", ["https://host:99999/", "https://a..b/", "http://127.0.0.1:9/hook-é", "http://[::1/"]
+)
+def test_an_address_that_means_nothing_ends_no_sender(url: str) -> None:
+    """Each event is refused for good, and the next is still tried: the sender goes on."""
+    metrics = PrometheusMetrics()
+    out = WebhookSender(SenderConfig(receiver=receiver(url, "127.0.0.0/8")), metrics)
+    out.put(event(1))
+    out.put(event(2))
+    out.close(LIMIT_S)
+    assert counts(metrics) == {"refused": 2.0}
+
+
 def sender(site: Site, metrics: PrometheusMetrics, *states: str) -> WebhookSender:
     """Return a sender that does not wait for long."""
     to = receiver(site.url, "127.0.0.1")

@@ -127,6 +127,27 @@ def test_incomplete_or_contradicting_keys_are_refused(value: Json, path: str) ->
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "path"),
+    [
+        ("url", "https://host:99999/", "webhook.url"),
+        ("url", "https://a..b/", "webhook.url"),
+        ("url", "https://host/caf\N{LATIN SMALL LETTER E WITH ACUTE}", "webhook.url"),
+        ("url", "https://[::1/", "webhook.url"),
+        ("url", "https://:8080/", "webhook.url"),
+        ("allow", ["10.1.0.0/16", "10.1/16"], "webhook.allow[1]"),
+        ("allow", ["10.1.0.0/33"], "webhook.allow[0]"),
+        ("url", "https://host:8443/a?b=1", ""),
+        ("url", "http://[::1]:80", ""),
+        ("allow", ["10.1.2.3/16", "::1"], ""),
+    ],
+)
+def test_a_webhook_that_cannot_be_posted_to_is_refused(key: str, value: Json, path: str) -> None:
+    """What looks like an address or a network and is none would fail with the first event."""
+    webhook: Json = {"secret": "s" * 16, key: value}
+    assert list(errors({"webhook": webhook})) == [path] * bool(path)
+
+
+@pytest.mark.parametrize(
     ("store", "good"),
     [
         ("s3://bucket", True),
