@@ -169,12 +169,12 @@ class ArtifactTopic:
         return {"artifact": shown(self._store.add_artifact(new))}
 
     def create_manifest(self, _parent: Any, ask: Ask, given: Given) -> Any:
-        found = self._mine(ask, given["artifactID"])
+        found = self._reach.unfinished(ask, _number(given["artifactID"]))
         return self._manifest(ask, found, given["name"])
 
     def update_manifest(self, _parent: Any, ask: Ask, given: Given) -> Any:
         (number,) = ids.parts(_MANIFEST, given["artifactManifestID"], 1)
-        return self._manifest(ask, self._reach.writable(ask, number), "wandb_manifest.json")
+        return self._manifest(ask, self._reach.unfinished(ask, number), "wandb_manifest.json")
 
     def _manifest(self, ask: Ask, artifact: Artifact, name: str) -> Any:
         file = self._kept.upload(ask, manifest_of(artifact.id), name)
@@ -184,7 +184,7 @@ class ArtifactTopic:
     def create_files(self, _parent: Any, ask: Ask, given: Given) -> Any:
         nodes = []
         for wanted in given["artifactFiles"]:
-            found = self._mine(ask, wanted["artifactID"])
+            found = self._reach.unfinished(ask, _number(wanted["artifactID"]))
             node = self._kept.upload(ask, files_of(found.id), wanted["name"])
             nodes.append({**node, "artifact": shown(found)})
         return {"files": connection(nodes)}

@@ -27,7 +27,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.domain.attempt_token import AttemptClaim
 from launchyard.ports.records import StoreError, Trouble
-from launchyard.ports.tracking import KeptFile
+from launchyard.ports.tracking import COMMITTED, Artifact, KeptFile, Run, RunKey
 
 _PATH: Final = "/wandb/{verb}/{owner}/{path:path}"
 _GOOD_FOR_MS: Final = 24 * 3600 * 1000
@@ -124,6 +124,7 @@ class Kept:
 
     async def put(self, request: Request) -> Response:
         owner, path = self._checked(request, "put")
+        self._check_open(owner)
         limit = self._house.settings.output_b
         async with uploaded(request, self._house.settings.scratch, limit) as upload:
             md5 = await asyncio.to_thread(_md5, upload.file)
@@ -136,9 +137,28 @@ class Kept:
                 md5=md5,
                 blob=f"kept/{name[:2]}/{name}",
             )
+            self._check_open(owner)  # once more: much may happen while bytes come
             await asyncio.to_thread(self._blobs.put, file.blob, cast("BinaryIO", upload.file))
         await self._house.write(lambda: self._store.keep_file(file))
         return Response(status_code=200)
+
+    def _check_open(self, owner: str) -> None:
+        """Refuse files for what is gone, and for what is not to change any more."""
+        found = self._owner(owner)
+        if found is None:
+            raise StoreError("what this address is for is gone", Trouble.NOT_FOUND)
+        if isinstance(found, Artifact) and found.state == COMMITTED:
+            detail = f"{found.full_name} is committed, so its files stay"
+            raise RefusalError(403, "forbidden", detail, remedy="make another version")
+
+    def _owner(self, owner: str) -> Run | Artifact | None:
+        match owner.split("/"):
+            case ["run", entity, project, name]:
+                return self._store.run(RunKey(entity=entity, project=project, name=name))
+            case [_, artifact]:
+                return self._store.artifact(artifact)
+            case _:
+                return None
 
     async def get(self, request: Request) -> Response:
         owner, path = self._checked(request, "get")

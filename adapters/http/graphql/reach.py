@@ -15,7 +15,7 @@ from launchyard.domain.rights import Action
 from launchyard.domain.wandb_artifact import ArtifactName, ArtifactRefusedError, parse_reference
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.store import Store
-from launchyard.ports.tracking import Artifact, RunKey
+from launchyard.ports.tracking import COMMITTED, Artifact, RunKey
 
 
 class Reach:
@@ -50,6 +50,18 @@ class Reach:
         if found is None or ask.principal.role_in(found.entity) is None:
             raise missing()
         ask.require_run(found.entity)
+        return found
+
+    def unfinished(self, ask: Ask, number: str) -> Artifact:
+        """Return a version that who asks may write, and whose files are still to come.
+
+        Raises:
+            StoreError: CONFLICT for a committed one: launches that name it get what they named.
+        """
+        found = self.writable(ask, number)
+        if found.state == COMMITTED:
+            detail = f"{found.full_name} is committed, so its files stay; make another version"
+            raise StoreError(detail, Trouble.CONFLICT)
         return found
 
     def maker(self, ask: Ask, key: RunKey) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
 from launchyard.domain.documents import Json
 from launchyard.domain.rights import Action
+from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import Run, RunChange, RunKey
 
 _ABOUT: Final = {
@@ -98,6 +99,8 @@ class RunTopic:
             entity=given["entityName"], project=given["projectName"], name=given["runName"]
         )
         ask.require_own_run(key)
+        if self._store.run(key) is None:  # nothing would ever take away its files
+            raise StoreError(f"there is no run {key.name}", Trouble.NOT_FOUND)
         owner = key.owner
         return {
             "runID": run_id(key),
@@ -144,12 +147,13 @@ def _key_of(text: str) -> RunKey:
 def _key(ask: Ask, given: Given) -> RunKey:
     """Return which run is meant: by id, or by its names, which may be left to us."""
     if given.get("id"):
-        return _key_of(given["id"])
-    key = RunKey(
-        entity=given.get("entityName") or default_entity(ask),
-        project=given.get("modelName") or DEFAULT_PROJECT,
-        name=given.get("name") or (ask.own.run.name if ask.own else secrets.token_hex(4)),
-    )
+        key = _key_of(given["id"])
+    else:
+        key = RunKey(
+            entity=given.get("entityName") or default_entity(ask),
+            project=given.get("modelName") or DEFAULT_PROJECT,
+            name=given.get("name") or (ask.own.run.name if ask.own else secrets.token_hex(4)),
+        )
     for path, text in (("modelName", key.project), ("name", key.name)):
         if len(text) > _LONGEST or not text.isprintable() or "/" in text or ":" in text:
             raise wrong(path, f"must be at most {_LONGEST} characters without / and :")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
-from tests.adapters.http.graphql.conftest import Client
+from tests.adapters.http.graphql.conftest import Client, Job
 
 WHERE = {"entityName": "team", "projectName": "p"}
 MEMBER = """query M($n: String!) { project(name: "p", entityName: "team") {
@@ -16,6 +17,8 @@ MEMBER = """query M($n: String!) { project(name: "p", entityName: "team") {
 FILES = """query F($a: String!) { project(name: "p", entityName: "team") {
   artifactCollection(name: "job-x") { __typename artifactMembership(aliasName: $a) {
     files(first: 50) { edges { node { name directUrl } } } } } } }"""
+
+_MANIFEST = "artifactManifest { id file { uploadUrl } }"
 
 
 def _make(client: Client, digest: str, *aliases: str) -> dict[str, Any]:
@@ -80,8 +83,62 @@ def test_a_version_is_made_and_found_again(client: Client) -> None:
     assert member["versionIndex"] == 1
 
 
+def _begin(client: Client, run: str) -> str:
+    """Begin a run; return its id."""
+    given = {"entityName": "team", "modelName": "p", "name": run}
+    return str(client.do("upsertBucket", "bucket { id }", **given)["bucket"]["id"])
+
+
+def test_a_committed_version_stays_as_it_is(client: Client) -> None:
+    """No new address for its files or its manifest, and those from before are good no more."""
+    made = _make(client, "d7")["id"]
+    wish = {"artifactFiles": [{"artifactID": made, "name": "code.py", "md5": "x"}]}
+    about = {**WHERE, "artifactID": made, "name": "wandb_manifest.json", "digest": ""}
+    about |= {"runName": "r"}
+    found = client.do("createArtifactFiles", "files { edges { node { uploadUrl } } }", **wish)
+    manifest = client.do("createArtifactManifest", _MANIFEST, **about)["artifactManifest"]
+    urls = [found["files"]["edges"][0]["node"]["uploadUrl"], manifest["file"]["uploadUrl"]]
+    for url in urls:
+        _put(client, url, b"good")
+    for _ in range(2):
+        client.do("commitArtifact", "artifact { id }", artifactID=made)
+    again = {"artifactManifestID": manifest["id"], "digest": "d"}
+    for answer in (
+        client.try_to("createArtifactFiles", "files { totalCount }", **wish),
+        client.try_to("createArtifactManifest", _MANIFEST, **about),
+        client.try_to("updateArtifactManifest", _MANIFEST, **again),
+    ):
+        assert "is committed, so its files stay" in answer["errors"][0]["message"]
+    for url in urls:
+        assert client.session.put(url, data=b"evil").status_code == 403
+    text = """query A($i: ID!) { artifact(id: $i) { currentManifest { file { directUrl } }
+      files { edges { node { directUrl } } } } }"""
+    shown = client.data(text, i=made)
+    [edge] = shown["files"]["edges"]
+    for url in (edge["node"]["directUrl"], shown["currentManifest"]["file"]["directUrl"]):
+        assert client.session.get(url).content == b"good"
+
+
+def test_files_are_kept_for_runs_that_are_there(client: Client, job: Job) -> None:
+    """Housekeeping finds files by their run; a token begins its run first, like everybody."""
+    given = {**WHERE, "files": ["a.txt"]}
+    for who, run in ((client, "never"), (job.client, job.run)):
+        answer = who.try_to("createRunFiles", "runID", **given, runName=run)
+        assert "there is no run" in answer["errors"][0]["message"]
+    begun = _begin(client, "soon-gone")
+    made = client.do("createRunFiles", "files { uploadUrl }", **given, runName="soon-gone")
+    url = made["files"][0]["uploadUrl"]
+    _put(client, url, b"x")
+    assert client.do("deleteRun", "success", id=begun)["success"]
+    assert client.session.put(url, data=b"x").status_code == 404
+    odd = base64.b64encode(b"Run:v1:r:a/b:team").decode()
+    answer = client.try_to("upsertBucket", "inserted", id=odd)
+    assert "without / and :" in answer["errors"][0]["message"]
+
+
 def test_an_address_is_good_for_one_thing(client: Client) -> None:
     """Nobody can make another of it, nor read with one for writing."""
+    _begin(client, "r")
     files = client.do(
         "createRunFiles", "runID files { uploadUrl }", **WHERE, runName="r", files=["a.txt"]
     )
