@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from launchyard.domain.config.schema import Block
+from launchyard.domain.server_address import OURS
 from launchyard.plugins import API, hookimpl
 from launchyard.plugins.specs import LaunchServerProvider, Place
 from launchyard.ports.launch_server import AttemptFiles, LaunchServer
 
 launchyard_api: Final = API
-NAME: Final = "launchyard"
 
 
 def _server(place: Place) -> LaunchServer:
@@ -30,9 +30,9 @@ def _files(place: Place) -> AttemptFiles:
 def launch_servers() -> Sequence[LaunchServerProvider]:
     return (
         LaunchServerProvider(
-            name=NAME,
+            name=OURS,
             doc="A Launchyard server.",
-            config=Block(key=NAME, doc="Nothing to set."),
+            config=Block(key=OURS, doc="Nothing to set."),
             make=_server,
             files=_files,
             process="main",

@@ -10,12 +10,14 @@ import click
 
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.config import print_problems
-from launchyard.adapters.cli.contexts import Asked, Context
+from launchyard.adapters.cli.contexts import Asked, Context, plugin_key
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.session import Session
 from launchyard.adapters.cli.wandb import wandb_context
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
+from launchyard.domain.server_address import OURS, dialect
+from launchyard.domain.wandb_address import WORD
 from launchyard.ports.programs import AgentStart, ConfigRequest, ProgramError, Programs
 
 _OPEN: Final = ("server", "entity", "queues")
@@ -86,7 +88,9 @@ def agent(  # each is one option of the command
     first = checked.config
     named = first.server or session.environment.get("LAUNCHYARD_SERVER", "")
     context = wandb_context(named, key_file, session.environment, session.contexts.current())
-    config = _at_wandb(first, context) if context else _placed(session, first, key_file)
+    if dialect(named) not in {OURS, WORD}:
+        context = Context(url=named, key=plugin_key(key_file, session.environment))
+    config = _elsewhere(first, context) if context else _placed(session, first, key_file)
     context = context or session.context
     start = AgentStart(
         config=config,
@@ -110,7 +114,7 @@ def _placed(session: Session, config: AgentConfig, key_file: str) -> AgentConfig
     return replace(config, server=context.url, entity=session.entity, queues=queues)
 
 
-def _at_wandb(config: AgentConfig, context: Context) -> AgentConfig:
+def _elsewhere(config: AgentConfig, context: Context) -> AgentConfig:
     """Fill in the server; the entity that is left open is the key's owner's, whom it knows."""
     if not config.queues:
         raise _no_queue()

@@ -121,14 +121,19 @@ def read_key(file: str) -> str:
     Raises:
         CommandError: there is none, or it has not a key's form.
     """
-    try:
-        text = Path(file).expanduser().read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
-        raise CommandError(
-            f"the key file {file} cannot be read", reason, "check --key-file", code=Code.AUTH
-        ) from None
-    return checked_key(text, file)
+    return checked_key(_text_of(file), file)
+
+
+def plugin_key(file: str, environment: Mapping[str, str]) -> str:
+    """Return the key for a server that a plugin speaks to, whatever its form; '' where none is.
+
+    Raises:
+        CommandError: its file cannot be read.
+    """
+    if not file and (key := environment.get("LAUNCHYARD_KEY", "").strip()):
+        return key
+    file = file or environment.get("LAUNCHYARD_KEY_FILE", "")
+    return _text_of(file) if file else ""
 
 
 def checked_key(text: str, where: str) -> str:
@@ -165,3 +170,13 @@ def checked_url(text: str) -> str:
 def _context(document: Mapping[str, object]) -> Context:
     texts = {name: str(document.get(name) or "") for name in ("url", "key", "entity", "queue")}
     return Context(**texts)
+
+
+def _text_of(file: str) -> str:
+    try:
+        return Path(file).expanduser().read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
+        raise CommandError(
+            f"the key file {file} cannot be read", reason, "check --key-file", code=Code.AUTH
+        ) from None

@@ -30,7 +30,7 @@ _ASKED = (
     Field(
         key="server",
         kind=Kind.TEXT,
-        doc="URL of the server; `wandb+` before it marks a W&B server, and `wandb` is your own.",
+        doc="URL of the server; `wandb+` marks W&B's, `name+` a plugin's; `wandb` is your own W&B.",
         says="http://host:port, https://host, or wandb+https://host",
         shape=server_url,
         flag="--server",

@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from launchyard.domain.config.schema import Note, RefusedError
-from launchyard.domain.wandb_address import PREFIX, WORD, marked
+from launchyard.domain.server_address import split_address
+from launchyard.domain.wandb_address import WORD
 
 FORMS: Final = {
     "ecr": "<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
@@ -183,13 +184,14 @@ def store_cloud(uri: str) -> str:
 
 
 def server_url(text: str) -> tuple[str, tuple[Note, ...]]:
-    """Return a server's URL without a slash at its end; W&B's may be marked as such."""
+    """Return a server's URL without a slash at its end; it may have its dialect's name in front."""
     url = text.strip().rstrip("/")
     if url == WORD:
         return url, ()
-    if url.startswith(PREFIX):
-        plain, notes = server_url(url.removeprefix(PREFIX))
-        return marked(plain), notes
+    name, address = split_address(url)
+    if name:
+        plain, notes = server_url(address)
+        return f"{name}+{plain}", notes
     if "://" not in url:
         scheme = "http" if _is_near(url.partition(":")[0]) else "https"
         raise RefusedError(

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from launchyard.adapters.system.folder import StateFolder
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
-from launchyard.domain.wandb_address import is_wandb, wandb_url
-from launchyard.plugins.builtin_client import NAME as OURS
-from launchyard.plugins.builtin_wandb import NAME as WANDB
+from launchyard.domain.server_address import OURS, dialect, plain_address
+from launchyard.domain.wandb_address import WORD
 from launchyard.plugins.manager import Plugins
 from launchyard.plugins.specs import LaunchServerProvider, Place
 from launchyard.ports.launch_server import AttemptFiles, LaunchServer
 
 
 class ServerPluginError(Exception):
-    """Nothing speaks to the server, because its plugin is denied."""
+    """Nothing speaks to the server: its plugin is denied, or not installed."""
 
 
 class AgentServer:
@@ -24,8 +23,8 @@ class AgentServer:
 
     def __init__(self, url: str, key: str, state: StateFolder, config: AgentConfig) -> None:
         self._url, self._key = url, key
-        self.is_wandb = is_wandb(url)
-        self.folder = state.below(WANDB) if self.is_wandb else ""
+        self._dialect = dialect(url)
+        self.folder = "" if self._dialect == OURS else state.below(self._dialect)
         self._told: dict[str, Json] = {
             "max_schedulers": config.max_schedulers,
             "stopped_run_timeout_s": config.stopped_run_timeout_s,
@@ -33,15 +32,20 @@ class AgentServer:
         self._leave: Callable[[], None] | None = None
 
     @property
+    def is_wandb(self) -> bool:
+        """Whether it is a W&B server."""
+        return self._dialect == WORD
+
+    @property
     def jobs_url(self) -> str:
         """The address that jobs report to as ours; a W&B server's is told in its own way."""
-        return "" if self.is_wandb else self._url
+        return self._url if self._dialect == OURS else ""
 
     def make(self, plugins: Plugins) -> LaunchServer:
         """Return the server, as its plugin knows it.
 
         Raises:
-            ServerPluginError: the plugin is denied.
+            ServerPluginError: its plugin is denied or not installed.
         """
         place = server_place(self._url, self._key, self.folder, self._told)
         made = _provider(plugins, self._url).make(place)
@@ -58,7 +62,7 @@ def attempt_files(plugins: Plugins, server: str, place: Place) -> AttemptFiles:
     """Return what takes the bytes of attempts there.
 
     Raises:
-        ServerPluginError: the plugin is denied.
+        ServerPluginError: its plugin is denied or not installed.
     """
     return _provider(plugins, server).files(place)
 
@@ -67,15 +71,17 @@ def server_place(
     server: str, key: str, folder: str, settings: Mapping[str, Json] | None = None
 ) -> Place:
     """Return what the adapter in front of *server* is told; *folder* is its alone."""
-    url = wandb_url(server, "") if is_wandb(server) else server
-    return Place(folder=folder, settings={**(settings or {}), "server": url, "key": key})
+    told: dict[str, Json] = {"server": plain_address(server), "key": key}
+    return Place(folder=folder, settings={**(settings or {}), **told})
 
 
 def _provider(plugins: Plugins, server: str) -> LaunchServerProvider:
-    name, plugin = (WANDB, WANDB) if is_wandb(server) else (OURS, "client")
+    name = dialect(server)
     provider = plugins.launch_servers.get(name)
-    if provider is None:
-        raise ServerPluginError(
-            f"nothing speaks to the server; remove `{plugin}` from plugins.deny"
-        )
-    return provider
+    if provider is not None:
+        return provider
+    known = {WORD: "wandb", OURS: "client"}
+    remedy = "install the plugin that does; `launchyard plugins` shows which there are"
+    if name in known:
+        remedy = f"remove `{known[name]}` from plugins.deny"
+    raise ServerPluginError(f"nothing speaks to `{name}` servers here; {remedy}")
