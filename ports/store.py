@@ -71,14 +71,15 @@ class Directory(Protocol):
     def change_queue(self, entity: str, name: str, change: QueueChange) -> Queue:
         """Set parts of a queue.
 
-        CONFLICT: it would become FIFO while items wait in it with other priorities than the
-        default.
+        CONFLICT: it would become FIFO while items wait in it, or for their moment, with other
+        priorities than the default. What is at agents, or has ended, comes back with the default.
         """
         ...
 
-    def put_queue(self, queue: Queue) -> Queue:
+    def put_queue(self, queue: Queue, *, dry_run: bool = False) -> Queue:
         """Make a queue, or give the one of that name exactly these settings; repeats are harmless.
 
+        A dry run changes nothing, and refuses what would be refused.
         CONFLICT: as `change_queue` says, or another target, which a queue keeps for life.
         """
         ...

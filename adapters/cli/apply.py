@@ -54,13 +54,12 @@ def apply(session: Session, *, file: str, dry_run: bool, as_json: bool) -> int:
     """
     steps = [_step(session, document) for document in _read(session, file)]
     for step in steps:
+        if not as_json:
+            _show(step, dry_run=dry_run)
         if step.does != "same" and not dry_run:
             session.operator.put_queue(step.entity, step.document)
     if as_json:
         print_json([_document(step) for step in steps])
-    else:
-        for step in steps:
-            _show(step, dry_run=dry_run)
     return Code.DIFFERS if dry_run and any(step.does != "same" for step in steps) else Code.OK
 
 
@@ -114,8 +113,8 @@ def _document(step: Step) -> dict[str, Json]:
 
 
 def _show(step: Step, *, dry_run: bool) -> None:
-    done = {"make": "is made", "change": "is changed", "same": "is as the file says"}
-    would = {**done, "make": "would be made", "change": "would be changed"}
-    click.echo(f"{step.entity}/{step.name} {(would if dry_run else done)[step.does]}")
+    now = {"make": "is being made", "change": "is being changed", "same": "is as the file says"}
+    would = {**now, "make": "would be made", "change": "would be changed"}
+    click.echo(f"{step.entity}/{step.name} {(would if dry_run else now)[step.does]}")
     for change in step.changes:
         click.echo(f"  {change.text}")

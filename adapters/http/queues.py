@@ -132,11 +132,12 @@ class QueueRoutes:
         if before is not None:
             paused = before.paused if new.paused is None else new.paused
             queue = replace(queue, paused=paused, created_ms=before.created_ms)
-        if not flag(request, "dry_run"):
-            queue = self._store.put_queue(queue)
-            self._house.queue_changed((entity, name))
-        elif before is not None and before.resource != queue.resource:
+        dry_run = flag(request, "dry_run")
+        if dry_run and before is not None and before.resource != queue.resource:
             raise wrong("resource", f"is {before.resource}, and a queue keeps its target")
+        queue = self._store.put_queue(queue, dry_run=dry_run)
+        if not dry_run:
+            self._house.queue_changed((entity, name))
         return answer_value(queue)
 
     def wanted(self, entity: str, new: NewQueue) -> Queue:

@@ -16,7 +16,7 @@ from launchyard.adapters.http.items import ItemRoutes
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Items, NewLaunch
 from launchyard.domain.documents import Json
-from launchyard.domain.priority import Priority
+from launchyard.domain.priority import QueueMode
 from launchyard.domain.reason import FailureClass, Reason
 from launchyard.domain.rights import Action
 from launchyard.domain.wire import from_json
@@ -115,9 +115,15 @@ class RetryRoutes:
         queue = self._store.queue(before.entity, before.queue)
         spec = dict(before.spec) if isinstance(before.spec, dict) else {}
         spec.pop("run_id", None)  # the copy is a run of its own
-        again = NewLaunch(spec=spec, name=before.name, retry=before.retry)
+        ranked = queue.mode is QueueMode.PRIORITY
+        again = NewLaunch(
+            spec=spec,
+            name=before.name,
+            retry=before.retry,
+            priority=before.priority if ranked else None,
+        )
         item = self._items.item_of(again, self._items.judge(again, queue), queue)
-        new = replace(item, submitter=whose.principal.user, priority=Priority(before.priority))
+        new = replace(item, submitter=whose.principal.user)
         view = await self._house.write(lambda: self._store.duplicate(of, new))
         self._guard.remember(view.id, view.entity, view.queue)
         self._waiting(view.entity, view.queue, [view.id])

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.listing import SqlListing
+from launchyard.adapters.sql.modes import priority_in
 from launchyard.adapters.sql.retries import QUEUE_OF, Retries
 from launchyard.adapters.sql.rows import LISTED, item_view
 from launchyard.adapters.sql.tables import DEAD, DELAYED, items, secrets
@@ -71,7 +72,8 @@ class SqlAgain(SqlListing, Retries):
 
     def _restart(self, row: Row, by: str) -> None:
         """Begin an ended item's next attempt; all of its budgets are fresh."""
-        if self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]["deleted_ms"] is not None:
+        queue = self._db.rows(QUEUE_OF, queue_n=row["queue_n"])[0]
+        if queue["deleted_ms"] is not None:
             raise StoreError(f"the queue of item {row['id']} was deleted", Trouble.CONFLICT)
         if row["forgotten"]:
             names = ", ".join(json.loads(row["forgotten"]))
@@ -85,6 +87,7 @@ class SqlAgain(SqlListing, Retries):
             row,
             state=ItemState.DONE,
             fresh_from=row["attempt"] + 1,
+            priority=priority_in(queue, row),
             detail=f"tried again by {by}" if by else "",
         )
 

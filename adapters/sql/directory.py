@@ -9,7 +9,7 @@ from dataclasses import replace
 from sqlalchemy import Select, TextClause, bindparam, select, update
 
 from launchyard.adapters.sql.database import Row
-from launchyard.adapters.sql.part import Part
+from launchyard.adapters.sql.modes import Modes
 from launchyard.adapters.sql.tables import (
     ACTIVE,
     DELAYED,
@@ -21,7 +21,7 @@ from launchyard.adapters.sql.tables import (
     queues,
 )
 from launchyard.domain.documents import Json
-from launchyard.domain.priority import DEFAULT, Priority, QueueMode
+from launchyard.domain.priority import QueueMode
 from launchyard.domain.rights import EntityKind, Principal, Role
 from launchyard.ports.records import Entity, KeyRecord, Queue, QueueChange, StoreError, Trouble
 
@@ -51,10 +51,9 @@ def _any_item(where: TextClause) -> Select[tuple[int]]:
 _ANY_WAITING = _any_item(WAITING)
 _ANY_DELAYED = _any_item(DELAYED)
 _ANY_ACTIVE = _any_item(ACTIVE)
-WAITING_AT = _ANY_WAITING.where(items.c.priority == bindparam("priority"))
 
 
-class SqlDirectory(Part):
+class SqlDirectory(Modes):
     """The `Directory` part of the store."""
 
     def add_entity(self, entity: Entity) -> Entity:
@@ -170,7 +169,7 @@ class SqlDirectory(Part):
             n = self._queue_row(entity, name)["n"]
             before = self._queue_view(n)
             values |= self._new_config(before, change.config, change.template_variables)
-            self._check_mode(n, before.mode, change.mode or before.mode)
+            self._set_mode(n, before.mode, change.mode or before.mode)
             if values:
                 self._db.run(_CHANGE, b_n=n, **values)
             return self._queue_view(n)
@@ -188,15 +187,17 @@ class SqlDirectory(Part):
                     )
             self._db.run(_CHANGE, b_n=n, deleted_ms=self._clock.now_ms())
 
-    def put_queue(self, queue: Queue) -> Queue:
-        with self._db.write():
+    def put_queue(self, queue: Queue, *, dry_run: bool = False) -> Queue:
+        with self._db.read() if dry_run else self._db.write():
             found = self._find_queue(self._entity_n(queue.entity), queue.name)
             if found is not None:
-                return self._replace_queue(self._queue_view(found["n"]), found["n"], queue)
-        return self.add_queue(queue)
+                before = self._queue_view(found["n"])
+                self._check_put(found["n"], before, queue)
+                return queue if dry_run else self._replace_queue(before, found["n"], queue)
+        return queue if dry_run else self.add_queue(queue)
 
-    def _replace_queue(self, before: Queue, n: int, queue: Queue) -> Queue:
-        """Give a queue all settings of *queue*, and those alone."""
+    def _check_put(self, n: int, before: Queue, queue: Queue) -> None:
+        """Refuse what a queue cannot become."""
         if before.resource != queue.resource:
             raise StoreError(
                 f"queue {queue.entity}/{queue.name} is on {before.resource}, and its target cannot"
@@ -204,6 +205,10 @@ class SqlDirectory(Part):
                 Trouble.CONFLICT,
             )
         self._check_mode(n, before.mode, queue.mode)
+
+    def _replace_queue(self, before: Queue, n: int, queue: Queue) -> Queue:
+        """Give a queue all settings of *queue*, and those alone."""
+        self._set_mode(n, before.mode, queue.mode)
         variables = queue.template_variables or {}
         values = settings_of(queue) | self._new_config(before, queue.config, variables)
         self._db.run(_CHANGE, b_n=n, paused=int(queue.paused), **values)
@@ -218,19 +223,6 @@ class SqlDirectory(Part):
         if now == (before.config, before.template_variables):
             return {}
         return {"config_n": self._add_config(*now)}
-
-    def _check_mode(self, n: int, before: QueueMode, after: QueueMode) -> None:
-        """Let a queue become FIFO only when no priority would be forgotten by it."""
-        if before is QueueMode.PRIORITY and after is QueueMode.FIFO:
-            for priority in Priority:
-                if priority is not DEFAULT and self._db.one(
-                    WAITING_AT, queue_n=n, priority=priority.value
-                ):
-                    raise StoreError(
-                        f"items wait with priority {priority.word}, which a FIFO queue has not;"
-                        " let them go first, or set them to medium",
-                        Trouble.CONFLICT,
-                    )
 
     def _add_config(self, config: object, variables: Json) -> int:
         """Keep a configuration beside the older ones, which running items still have."""

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import Fates
+from launchyard.adapters.sql.modes import priority_in
 from launchyard.adapters.sql.rows import times
 from launchyard.adapters.sql.tables import DEAD, agents, attempts, entities, items, queues
 from launchyard.domain.attempt import AttemptState
@@ -24,7 +25,10 @@ from launchyard.domain.retry_wire import effective
 from launchyard.ports.retries import BadEnd
 
 QUEUE_OF = (
-    select(queues.c.retry, queues.c.name, queues.c.deleted_ms, entities.c.name.label("entity"))
+    select(
+        *(queues.c.retry, queues.c.name, queues.c.mode, queues.c.deleted_ms),
+        entities.c.name.label("entity"),
+    )
     .join(entities, entities.c.n == queues.c.entity_n)
     .where(queues.c.n == bindparam("queue_n"))
 )
@@ -144,6 +148,7 @@ class Retries(Fates):
             self._begin_next(
                 row,
                 state=ItemState.DONE,
+                priority=priority_in(queue, row),
                 not_before_ms=decision.not_before_ms,
                 detail=_what_follows(row, how, decision),
             )

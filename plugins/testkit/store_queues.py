@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
-from launchyard.domain.exchange import AgentStanding, Heartbeat, Refusal
+from launchyard.domain.exchange import AgentStanding, Fact, Heartbeat, Refusal
 from launchyard.domain.item import ItemState
 from launchyard.domain.priority import Priority, QueueMode
-from launchyard.plugins.testkit.store_base import StoreKit, trouble
+from launchyard.domain.reason import Reason
+from launchyard.plugins.testkit.store_base import StoreKit, refused, trouble
 from launchyard.plugins.testkit.store_world import World
 from launchyard.ports.records import ItemFilter, Queue, QueueChange, Trouble
 
@@ -75,6 +77,26 @@ class QueueContract(StoreKit):
         world.store.set_priority(item, Priority.MEDIUM)
         assert world.store.change_queue("team", "q", back).mode is QueueMode.FIFO
 
+    def test_a_queue_made_fifo_again_forgets_old_priorities(self, world: World) -> None:
+        """Of what is delayed it cannot; what was at agents or had ended comes back by age alone."""
+        world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
+        low = {"priority": Priority.LOW}
+        first, second, third = (world.put(**low).id for _ in range(3))
+        worker = world.worker()
+        held, failing, dead = worker.claim(3).items
+        worker.tell(dead, Fact(at_ms=3, state=AttemptState.FAILED, reason=Reason.EXIT_CODE))
+        later = world.put(not_before_ms=world.clock.now_ms() + 1000, **low).id
+        back = QueueChange(mode=QueueMode.FIFO)
+        assert trouble(lambda: world.store.change_queue("team", "q", back)) is Trouble.CONFLICT
+        world.store.set_priority(later, Priority.MEDIUM)
+        world.store.change_queue("team", "q", back)
+        newest = world.put().id
+        worker.release(held)
+        worker.tell(failing, Fact(at_ms=3, state=AttemptState.FAILED, reason=Reason.SUBMIT_FAILED))
+        for item in (second, third):
+            world.store.retry(item, "bob")
+        assert [grant.item for grant in worker.claim(9).items] == [first, second, third, newest]
+
     def test_putting_a_queue_makes_it_or_gives_it_exactly_these_settings(
         self, world: World
     ) -> None:
@@ -95,7 +117,22 @@ class QueueContract(StoreKit):
         plain = Queue(entity="team", name="new", resource="local", config={}, paused=True)
         assert replace(world.store.put_queue(plain), created_ms=0) == plain
         other = replace(wanted, resource="docker")
-        assert trouble(lambda: world.store.put_queue(other)) is Trouble.CONFLICT
+        for dry_run in (False, True):
+            call = partial(world.store.put_queue, other, dry_run=dry_run)
+            assert trouble(call) is Trouble.CONFLICT
+
+    def test_a_dry_run_puts_nothing_and_refuses_the_same(self, world: World) -> None:
+        """A queue does not become FIFO, not even dry, while somebody's priority waits in it."""
+        wanted = Queue(entity="team", name="new", resource="local", config={}, limit=3)
+        assert world.store.put_queue(wanted, dry_run=True) == wanted
+        assert trouble(lambda: world.store.queue("team", "new")) is Trouble.NOT_FOUND
+        ranked = world.store.put_queue(replace(wanted, mode=QueueMode.PRIORITY))
+        world.put("new", priority=Priority.HIGH)
+        error = refused(lambda: world.store.put_queue(wanted, dry_run=True))
+        assert (error.trouble, "priority high" in str(error)) == (Trouble.CONFLICT, True)
+        other = replace(ranked, limit=4)
+        assert world.store.put_queue(other, dry_run=True) == other
+        assert world.store.queue("team", "new") == ranked
 
     def test_a_grant_has_a_value_for_variables_that_came_later(self, world: World) -> None:
         """What the launch said stays; defaults fill what it could not know of."""

@@ -67,6 +67,23 @@ def test_a_wrong_file_changes_nothing(home: Home, numbers: Iterator[int]) -> Non
     assert home.run("queue", "show", good).code == 5
 
 
+def test_what_would_be_refused_is_found_before_the_first_change(
+    home: Home, numbers: Iterator[int]
+) -> None:
+    """A dry run finds it, too; what is changed is said before it is."""
+    name, file = _file(home, numbers)
+    made = home.run("queue", "apply", "-f", file)
+    assert (made.code, made.out.splitlines()[0]) == (0, f"team/{name} is being made")
+    assert home.run("launch", "-q", name, "-P", "low", "-v", "data=full", "--", "true").code == 0
+    fifo = (home.folder / file).read_text().replace("mode: priority", "mode: fifo")
+    both = fifo.replace("queues:", "queues:\n  - {name: first, resource: local-process}")
+    for more in ((), ("--dry-run",)):
+        refused = home.run("queue", "apply", "-f", "-", *more, stdin=both)
+        assert "priority low" in refused.err
+        assert (refused.code in {0, 9}, refused.out) == (False, "")
+    assert home.run("queue", "show", "first").code == 5
+
+
 def test_launches_choose_values_and_urgency(home: Home, numbers: Iterator[int]) -> None:
     """Values take their variable's type; all that is wrong is told at once; `ps` says who waits."""
     name, file = _file(home, numbers)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from launchyard.domain.priority import Priority
 from tests.adapters.http.agents import FakeAgent
 from tests.servers import RunningServer
 
@@ -96,6 +97,20 @@ def test_priorities_from_submit_to_claim(
     assert [grant["item"] for grant in claimed] == [low, critical, high, medium]
     gone = server.ask("PATCH", f"/items/{low}", json=wish)
     assert (gone.status_code, gone.json()["type"]) == (409, "urn:launchyard:conflict")
+
+
+def test_a_copy_has_the_priority_that_its_queue_knows(server: RunningServer, queue: str) -> None:
+    """The original's own, and none on a queue that has become FIFO since."""
+    server.call("PATCH", path_of(queue), json={"mode": "priority"})
+    wish = {"spec": SPEC, "priority": "low"}
+    item = server.call("POST", f"{path_of(queue)}/items", json=wish)["id"]
+    copy = server.call("POST", f"/items/{item}/duplicate")
+    assert copy["priority"] == Priority.LOW
+    for one in (item, copy["id"]):
+        server.call("POST", f"/items/{one}/cancel")
+    server.call("PATCH", path_of(queue), json={"mode": "fifo"})
+    assert server.call("POST", f"/items/{item}/duplicate")["priority"] == Priority.MEDIUM
+    assert server.call("POST", f"/items/{item}/retry")["priority"] == Priority.MEDIUM
 
 
 def test_a_list_says_why_each_item_waits(

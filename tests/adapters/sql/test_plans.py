@@ -14,9 +14,9 @@ from launchyard.adapters.sql import (
     beats,
     claims,
     commands,
-    directory,
     items,
     listing,
+    modes,
     reports,
     retries,
     scan,
@@ -58,7 +58,8 @@ BUSY: dict[str, Select[Any]] = {
     "list begun": listing.LIST_BEGUN,
     "list waiting": listing.LIST_WAITING,
     "list delayed": listing.LIST_DELAYED,
-    "another priority": directory.WAITING_AT,
+    "another priority": modes.WAITING_AT,
+    "a delayed priority": modes.DELAYED_AT,
 }
 INDEX = {
     "claim": "items_waiting (queue_n=?)",
@@ -79,6 +80,7 @@ INDEX = {
     "list waiting": "items_waiting (queue_n=? AND priority=?)",
     "list delayed": "items_delayed_queue (state=? AND queue_n=? AND seq<?)",
     "another priority": "items_waiting (queue_n=? AND priority=?)",
+    "a delayed priority": "items_delayed_queue (state=? AND queue_n=?)",
 }
 
 
