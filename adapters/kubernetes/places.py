@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.paths import JOBS, Address, Place, Spot, place_of, spot_of
+from launchyard.adapters.kubernetes.paths import JOBS, Address, Kind, Place, Spot, place_of, spot_of
 from launchyard.adapters.kubernetes.view import View
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KINDS, KindRow
@@ -111,7 +111,7 @@ class Places:
         group, _, version = api.rpartition("/")
         found = JOBS
         if (api, kind) != ("batch/v1", "Job"):
-            found = type(JOBS)(group, version, cluster.plural(api, kind))
+            found = Kind(group, version, cluster.plural(api, kind))
         place = Place(wanted.namespace or own, found, address)
         self._remember(place)
         return place

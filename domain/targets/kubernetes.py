@@ -90,7 +90,7 @@ def plan_kubernetes(spec: LaunchSpec, config: Json, context: KubernetesContext) 
         *problems,
         *violations(_owners(context), config, spec.additional_services),
         *check_services(spec.additional_services),
-        *(() if context.builds else check_code(spec, settings.text("code_claim"))),
+        *check_code(spec, settings.text("code_claim")),
     )
     document = _completed(settings) if not problems else {}
     row = _row(document, context.defaults)
@@ -100,7 +100,7 @@ def plan_kubernetes(spec: LaunchSpec, config: Json, context: KubernetesContext) 
         raise DocumentError(problems)
     for template, container in jobs:
         _put_launch(container, spec, is_plain=is_job(document))
-        if needs_code(spec) and not context.builds:
+        if needs_code(spec):
             _put_code(template, container, spec, settings, context.name)
     fence(document)
     return _plan(spec, settings, context, document, row)
@@ -121,6 +121,7 @@ def _plan(
     main = settings.text("main_container")
     grace_s = _first(settings.seconds("cancel_grace"), defaults.grace_s)
     give_time(document, grace_s)
+    _keep(document)
     return KubernetesPlan(
         cluster=_cluster(document, settings, defaults),
         document=document,
@@ -129,8 +130,7 @@ def _plan(
         service_names=tuple(service.name for service in spec.additional_services),
         main=main,
         usual=row.main,
-        code_claim=settings.text("code_claim") if needs_code(spec) and not context.builds else "",
-        keep_s=_keep(document),
+        code_claim=settings.text("code_claim") if needs_code(spec) else "",
         services_wait_s=(300.0 if wait_s is None else wait_s) if waits else None,
         suspend=suspended_by(document, row),
         grace=_grace(settings, defaults.grace),
@@ -238,15 +238,20 @@ def _cluster(document: Node, settings: KubernetesSettings, defaults: KubernetesD
         kubeconfig=file or defaults.kubeconfig,
         # The agent's context means nothing in another file.
         context=settings.text("context") or ("" if file else defaults.context),
-        namespace=str(named or settings.text("namespace") or defaults.namespace),
+        namespace=str(named or settings.text("namespace")),
     )
 
 
-def _keep(document: Node) -> float | None:
-    """Take the cluster's own clearing out: an object is removed when its end is recorded."""
+def _keep(document: Node) -> None:
+    """Take the cluster's own clearing out: an object is removed when its end is recorded.
+
+    A RayJob's stays: it is the time of the Ray cluster, whose pods have logs, and not its own.
+    """
     spec = document.get("spec")
-    after = spec.pop("ttlSecondsAfterFinished", None) if isinstance(spec, dict) else None
-    return float(after) if isinstance(after, int | float) else None
+    policy = spec.get("runPolicy") if isinstance(spec, dict) else None
+    for holder in (spec, policy) if document.get("kind") != "RayJob" else ():
+        if isinstance(holder, dict):
+            holder.pop("ttlSecondsAfterFinished", None)
 
 
 def _grace(settings: KubernetesSettings, usual: Grace) -> Grace:

@@ -63,6 +63,9 @@ def ending_of(
     if found.reason == "DeadlineExceeded":
         detail = _said(found.reason, found.said)
         return Ending(state=S.TIMED_OUT, reason=Reason.RUN_TIMEOUT, detail=detail)
+    if found.reason == "ValidationFailed":
+        detail = _said(found.reason, found.said)
+        return Ending(state=S.FAILED, reason=Reason.SPEC_INVALID, detail=detail)
     taken = _taken(found, pods, events)
     if taken is not None:
         return taken

@@ -94,6 +94,7 @@ _VOLCANO: Final = {
 _RAY: Final = {
     # The deployment's word comes first: it knows of failures before the job's own program runs.
     "failed": _F,
+    "validationfailed": _F,
     "succeeded": _S,
     "stopped": _F,
     "suspending": _H,

@@ -15,14 +15,13 @@ from launchyard.domain.targets.kubernetes_status import Grace
 class KubernetesDefaults:
     """What holds where the queue says nothing; no `run_s` means no limit.
 
-    An empty `namespace`, `context` or `kubeconfig` is the client's own. `rows` tell of custom
+    An empty `context` or `kubeconfig` is the client's own. `rows` tell of custom
     kinds. `grants` are rules of the policy that bind no launch of this agent.
     """
 
     run_s: float | None = None
     grace_s: float = 30.0
     log_quota_b: int = 64 * 1024 * 1024
-    namespace: str = ""
     context: str = ""
     kubeconfig: str = ""
     grace: Grace = field(default_factory=Grace)
@@ -35,14 +34,12 @@ class KubernetesDefaults:
 class KubernetesContext:
     """What a plan needs besides the launch; `queue` is the queue's configuration alone, resolved.
 
-    What stands in it the owner wrote; everything else is a submitter's. `builds` says that an image
-    is going to be built of source code; else the code is mounted into a base image. `name`, the
-    attempt's own, is the folder on a `code_claim` where the agent puts it.
+    What stands in it the owner wrote; everything else is a submitter's. `name`, the attempt's own,
+    is the folder on a `code_claim` where the agent puts source code.
     """
 
     facts: JobFacts
     name: str = ""
-    builds: bool = False
     queue: Json = None
     defaults: KubernetesDefaults = field(default_factory=KubernetesDefaults)
 
@@ -60,7 +57,6 @@ class Cluster:
 class KubernetesPlan:
     """One object: its manifest, less name, our labels, variables and secrets.
 
-    `keep_s` is how long people want the object kept after its end, None without a word.
     `main` and `usual` find its main containers.
     `services_wait_s` is None where nobody waits for services; `service_names` are what the launch
     calls them. `suspend` is the field below `spec` that holds the object back until they are
@@ -78,7 +74,6 @@ class KubernetesPlan:
     usual: str = ""
     code_claim: str = ""
     code_folder: str = ""
-    keep_s: float | None = None
     services_wait_s: float | None = 300.0
     suspend: str = ""
     grace: Grace = field(default_factory=Grace)

@@ -13,7 +13,12 @@ from typing import Final
 
 from launchyard.domain.documents import Json
 from launchyard.domain.naming import ATTEMPT, ITEM
-from launchyard.domain.targets.kubernetes_trouble import Trouble, of_scheduling, of_waiting
+from launchyard.domain.targets.kubernetes_trouble import (
+    Trouble,
+    of_scheduling,
+    of_waiting,
+    with_cause,
+)
 
 MAIN: Final = "kubectl.kubernetes.io/default-container"
 """The annotation that names a pod's main container where it is not the first."""
@@ -128,6 +133,7 @@ def _trouble(
     if found is None:
         return None
     old = before.trouble if before is not None and before.uid == pod.uid else None
+    found = with_cause(found, old)
     same = old is not None and old.patience is found.patience
     return replace(found, since_ms=old.since_ms if old is not None and same else now_ms)
 

@@ -28,13 +28,19 @@ class Patience(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """Why a pod gets nowhere: `said` are the cluster's words, `hint` is what may help."""
+    """Why a pod gets nowhere: `said` are the cluster's words, `hint` is what may help.
+
+    `pulls` is the container whose image cannot be had, if it is that; and `vague` tells of words
+    that name no cause.
+    """
 
     reason: Reason
     said: str
     hint: str = ""
     patience: Patience = Patience.START
     since_ms: int = 0
+    pulls: str = ""
+    vague: bool = False
 
 
 _ABSENT: Final = re.compile(r"not ?found|manifest unknown|does not exist|404", re.IGNORECASE)
@@ -51,6 +57,7 @@ _POLICY: Final = re.compile(
 _PULL: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
 )
+_BACK_OFF: Final = re.compile(r'(Back-off pulling image( "[^"]*")?)?\W*')
 _CONFIG_HINT: Final = "the secrets, config maps and settings that it names must be in its namespace"
 _WAITING: Final = {
     "ErrImageNeverPull": (
@@ -90,12 +97,22 @@ def of_waiting(reason: str, message: str, container: str) -> Trouble | None:
         hint = "correct the image's name"
         return Trouble(reason=Reason.SPEC_INVALID, said=said, hint=hint, patience=Patience.NONE)
     if reason in _PULL:
-        why, hint = _of_pull(message)
-        return Trouble(reason=why, said=said, hint=hint)
+        vague = _BACK_OFF.fullmatch(message) is not None
+        why, hint = (Reason.SOURCE_UNREACHABLE, "") if vague else _of_pull(message)
+        return Trouble(reason=why, said=said, hint=hint, pulls=container, vague=vague)
     if reason == "RunContainerError":
         return _of_run(message, said)
     found = _WAITING.get(reason)
     return Trouble(reason=found[0], said=said, hint=found[1]) if found else None
+
+
+def with_cause(found: Trouble, before: Trouble | None) -> Trouble:
+    """Return *found*, or *before* where that says why a pull fails which is only put off now.
+
+    Clusters before 1.32 name the cause in the moment of the failure alone.
+    """
+    known = found.vague and before is not None and before.pulls == found.pulls
+    return before if known and before is not None else found
 
 
 def of_pod_event(reason: str, message: str) -> Trouble | None:

@@ -86,10 +86,18 @@ def test_the_clusters_retries_are_the_owners_to_ask_for() -> None:
     made = planned(config).document
     assert at(made, "spec", "backoffLimit") == 2
     assert "podFailurePolicy" not in at(made, "spec")
-    keeps: Json = {"spec": {"ttlSecondsAfterFinished": 60}}
-    plan = planned(keeps)
-    assert plan.keep_s == 60
-    assert "ttlSecondsAfterFinished" not in at(plan.document, "spec")
+
+
+def test_no_object_goes_before_its_end_is_recorded() -> None:
+    """A cluster that clears up takes it from an agent that is away; Kubeflow has its own place."""
+    keys: dict[str, Json] = {"ttlSecondsAfterFinished": 60}
+    assert "ttlSecondsAfterFinished" not in at(planned({"spec": keys}).document, "spec")
+    torch = copy_json(TORCH)
+    at(torch, "spec")["runPolicy"] = {**keys, "cleanPodPolicy": "None"}
+    assert at(planned(torch).document, "spec", "runPolicy") == {"cleanPodPolicy": "None"}
+    head: Json = {"template": {"spec": {"containers": [{"image": "ray"}]}}}
+    ray: Json = {"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {**keys, "head": head}}
+    assert at(planned(ray).document, "spec", "ttlSecondsAfterFinished") == 60
 
 
 def test_a_long_grace_is_the_pods_own() -> None:

@@ -61,10 +61,10 @@ def test_a_queue_names_another_cluster_by_file_or_context(
     config: Json, file: str, context: str
 ) -> None:
     """W-14, W-31: a context is one of the agent's file, unless the queue names its own file."""
-    defaults = KubernetesDefaults(kubeconfig="/etc/agent", context="home", namespace="ml")
+    defaults = KubernetesDefaults(kubeconfig="/etc/agent", context="home")
     context_of = KubernetesContext(facts=FACTS, queue=config, defaults=defaults)
     where = plan_kubernetes(SPEC, config, context_of).cluster
-    assert (where.kubeconfig, where.context, where.namespace) == (file, context, "ml")
+    assert (where.kubeconfig, where.context, where.namespace) == (file, context, "")
 
 
 @pytest.mark.parametrize(

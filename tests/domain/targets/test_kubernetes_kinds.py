@@ -7,6 +7,7 @@ import pytest
 from launchyard.domain.attempt import AttemptState as S
 from launchyard.domain.config.problem import Problem
 from launchyard.domain.documents import Json, dotted
+from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KINDS, Phase, read_kinds, row_for
 from launchyard.domain.targets.kubernetes_objects import summarise_object
 from tests.domain.targets.kubernetes_kit import condition, container, judged, pod
@@ -52,7 +53,12 @@ def custom(kind: tuple[str, str], **status: Json) -> dict[str, Json]:
         (RAY, {"jobStatus": "SUCCEEDED", "jobDeploymentStatus": "Complete"}, Phase.SUCCEEDED),
         (RAY, {"jobStatus": "FAILED", "jobDeploymentStatus": "Complete"}, Phase.FAILED),
         (RAY, {"jobStatus": "", "jobDeploymentStatus": "Failed"}, Phase.FAILED),
+        (RAY, {"jobDeploymentStatus": "ValidationFailed"}, Phase.FAILED),
+        (RAY, {"jobDeploymentStatus": "Suspending"}, Phase.SUSPENDED),
         (RAY, {"jobDeploymentStatus": "Suspended"}, Phase.SUSPENDED),
+        (RAY, {"jobStatus": "FAILED", "jobDeploymentStatus": "Retrying"}, Phase.PENDING),
+        (RAY, {"jobDeploymentStatus": "Waiting"}, Phase.PENDING),
+        (RAY, {"jobStatus": "", "jobDeploymentStatus": ""}, None),
         (RAY, {"jobStatus": "STOPPED", "jobDeploymentStatus": "Complete"}, Phase.FAILED),
         (("x.example/v1", "Thing"), {"conditions": [condition("Succeeded")]}, Phase.SUCCEEDED),
         (("x.example/v1", "Thing"), {"conditions": [condition("Odd")]}, None),
@@ -74,6 +80,9 @@ def test_custom_objects_are_judged_like_jobs() -> None:
     assert (seen.state, seen.exit_code) == (S.FAILED, 9)
     assert judged(failed).detail == "PyTorchJobFailed: worker 0 failed"
     assert judged(custom(RAY, jobDeploymentStatus="Suspended")).suspended
+    refused = custom(RAY, jobDeploymentStatus="ValidationFailed", message="no entrypoint")
+    seen = judged(refused)
+    assert (seen.reason, "no entrypoint" in seen.detail) == (Reason.SPEC_INVALID, True)
     words = judged(custom(VOLCANO, state={"phase": "Failed", "message": "too many"})).detail
     assert words == "Failed: too many"
 

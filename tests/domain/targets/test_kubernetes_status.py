@@ -119,6 +119,28 @@ def test_a_trouble_that_goes_on_keeps_its_beginning() -> None:
     assert later.trouble.since_ms == NOW_MS + 11_000
 
 
+@pytest.mark.parametrize("later", ['Back-off pulling image "reg/denied:404"', ""])
+def test_a_pull_that_is_put_off_keeps_its_cause(later: str) -> None:
+    """Clusters before 1.32 say it in the moment of the failure alone; alone, words tell nothing."""
+    refused = "reg/x:1: 401 Unauthorized"
+    first = summarise_pod(pod("Pending", waiting("ErrImagePull", refused)), NOW_MS)
+    away = pod("Pending", waiting("ImagePullBackOff", later))
+    kept = summarise_pod(away, NOW_MS + 9000, summarise_pod(away, NOW_MS + 5000, first)).trouble
+    assert kept == first.trouble
+    assert kept is not None
+    assert (kept.reason, kept.since_ms) == (Reason.SOURCE_REFUSED, NOW_MS)
+    assert "401" in kept.said
+    assert judged(job(active=1), away, after_s=300).reason is Reason.SOURCE_UNREACHABLE
+    other = pod("Pending", waiting("ImagePullBackOff", later, name="beside"))
+    found = summarise_pod(other, NOW_MS + 9000, first).trouble
+    assert found is not None
+    assert "401" not in found.said
+    absent = pod("Pending", waiting("ErrImagePull", "reg/x:1: not found"))
+    found = summarise_pod(absent, NOW_MS + 9000, first).trouble
+    assert found is not None
+    assert found.reason is Reason.SOURCE_NOT_FOUND
+
+
 def test_crash_loops_are_the_clusters_business() -> None:
     """The owner asked for restarts; the backoff limit ends them."""
     looping = pod("Running", waiting("CrashLoopBackOff", "back-off 5m0s restarting"))

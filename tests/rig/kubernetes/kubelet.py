@@ -182,8 +182,9 @@ class Kubelet:
     def _one(self, run: Run, pod: Obj, container: Obj) -> None:
         output = run.outputs[container["name"]]
         if message := refusal(self._cluster, pod, container.get("image", "")):
-            for reason in ("ErrImagePull", "ImagePullBackOff"):
-                output.status = {"waiting": {"reason": reason, "message": message}}
+            later = f'Back-off pulling image "{container["image"]}"'  # before 1.32 no cause
+            for reason, words in (("ErrImagePull", message), ("ImagePullBackOff", later)):
+                output.status = {"waiting": {"reason": reason, "message": words}}
                 self._tell(run, pod)
             run.stopping.wait()
             return
