@@ -22,7 +22,7 @@ def is_wandb(server: str) -> bool:
 
 
 def wandb_url(server: str, base_url: str) -> str:
-    """Return the plain address of the W&B server *server*; *base_url* is WANDB_BASE_URL's value."""
+    """Return the plain address of the W&B server *server*; *base_url* is what W&B's client uses."""
     url = _plain(server.removeprefix(PREFIX))
     if url in {"", WORD}:
         url = _plain(base_url) or CLOUD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import netrc
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ def wandb_context(
     Raises:
         CommandError: there is no key for it, or one that cannot be read.
     """
-    base_url = environment.get("WANDB_BASE_URL", "")
+    base_url = environment.get("WANDB_BASE_URL", "").strip() or _logged_in_at(environment)
     if named and not is_wandb(named):
         return None
     url = wandb_url(named or WORD, base_url)
@@ -44,6 +45,31 @@ def wandb_context(
             code=Code.AUTH,
         )
     return Context(url=marked(url), key=key)
+
+
+def _logged_in_at(environment: Mapping[str, str]) -> str:
+    """Return the server of `wandb login --host`, which W&B's client keeps in its settings files.
+
+    As there, this folder's file counts before the user's, and one that is damaged says nothing.
+    """
+    here = Path(".wandb" if Path(".wandb").exists() else "wandb")
+    folder = environment.get("WANDB_CONFIG_DIR") or "~/.config/wandb"
+    for path in (here / "settings", _at_home(folder, environment) / "settings"):
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(path, encoding="utf-8")
+        except (OSError, UnicodeDecodeError, configparser.Error):
+            continue
+        if base_url := parser.get("default", "base_url", fallback="").strip():
+            return base_url
+    return ""
+
+
+def _at_home(name: str, environment: Mapping[str, str]) -> Path:
+    """Return the path that *name* is for the user whose environment this is."""
+    home = environment.get("HOME", "")
+    replaced = name.replace("~", home, 1) if home and name.startswith("~/") else name
+    return Path(replaced).expanduser()
 
 
 def _is_known(url: str, environment: Mapping[str, str]) -> bool:
@@ -74,9 +100,8 @@ def _from_file(file: str) -> str:
 def _from_netrc(url: str, environment: Mapping[str, str]) -> str:
     """Return the password that the netrc file has for the server's host."""
     given = environment.get("NETRC", "")
-    home = environment.get("HOME", "")
     for name in (given,) if given else _NETRC:
-        path = Path(name.replace("~", home, 1) if home else name).expanduser()
+        path = _at_home(name, environment)
         if path.is_file():
             try:
                 found = netrc.netrc(str(path)).hosts.get(urlsplit(url).hostname or "")

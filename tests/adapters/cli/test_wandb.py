@@ -54,6 +54,39 @@ def test_a_key_is_found_where_wandb_keeps_it(tmp_path: Path) -> None:
     assert wandb_context("", "", {"WANDB_BASE_URL": HERE, "HOME": str(tmp_path)}, None) is not None
 
 
+def test_a_login_at_a_host_is_found_in_wandbs_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable, this folder's file, the user's file: in the order of W&B's own client."""
+    work, config = tmp_path / "work", tmp_path / ".config" / "wandb"
+    for folder in (work / "wandb", config, tmp_path / "other"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    netrc = tmp_path / ".netrc"
+    netrc.write_text(f"machine own.example\n  login user\n  password {KEY}\n")
+    netrc.chmod(0o600)
+    env = {"HOME": str(tmp_path)}
+
+    def url(**more: str) -> str:
+        found = wandb_context("wandb", "", {**env, "WANDB_API_KEY": KEY, **more}, None)
+        assert found is not None
+        return found.url
+
+    (config / "settings").write_text("[default]\nbase_url = https://own.example\nmode = 50%\n")
+    assert wandb_context("", "", env, None) == Context(url="wandb+https://own.example", key=KEY)
+    assert url(WANDB_BASE_URL=HERE) == f"wandb+{HERE}"
+    assert url(WANDB_CONFIG_DIR=str(tmp_path / "other")) == "wandb+https://api.wandb.ai"
+    (tmp_path / "other" / "settings").write_text("[default]\nbase_url = https://o.example\n")
+    assert url(WANDB_CONFIG_DIR="~/other") == "wandb+https://o.example"
+    (work / "wandb" / "settings").write_text("[default]\nbase_url = https://w.example\n")
+    assert url() == "wandb+https://w.example"
+    (work / "wandb" / "settings").write_text("base_url = https://w.example\n")
+    assert url() == "wandb+https://own.example"
+    (work / ".wandb").mkdir()
+    (work / ".wandb" / "settings").write_text("[default]\nbase_url = https://dot.example\n")
+    assert url() == "wandb+https://dot.example"
+
+
 def test_what_is_no_key_is_said_and_not_shown(tmp_path: Path) -> None:
     """The remedy names W&B's own ways; no message has a key in it."""
     env = {"WANDB_BASE_URL": HERE, "HOME": str(tmp_path)}
