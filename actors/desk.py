@@ -48,6 +48,8 @@ class Rules:
     host_bound_on_exit: str = "leave"
     drain_timeout_s: float = 600.0
     orphans_every_s: float = 300.0
+    reap_orphans: bool = False
+    reap_after_s: float = 3600.0
     circuit: CircuitRules = field(default_factory=CircuitRules)
 
 

@@ -14,10 +14,12 @@ from launchyard.domain.exchange import (
     HeartbeatAnswer,
     Launching,
     ReclaimAnswer,
+    ReclaimVerdict,
     Release,
     Report,
 )
 from launchyard.domain.review import Reviewed
+from launchyard.ports.runner import Handle
 
 
 class StopMode(StrEnum):
@@ -91,6 +93,15 @@ class Reclaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """The server said whose a thing on a target is; None when it could not be asked."""
+
+    host: str
+    handle: Handle
+    verdict: ReclaimVerdict | None
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """Releases were answered, or were not heard at all."""
 
@@ -151,6 +162,7 @@ SupervisorFact: TypeAlias = (
     | Reported
     | SetAside
     | Reclaimed
+    | Judged
     | Released
     | SaidGoodbye
     | HostSaid

@@ -257,7 +257,7 @@ class Sweeper(_Hand):
         try:
             owned = self.runner.list_owned(wish.installation, wish.agent)
             strays = tuple(
-                Stray(one.owner, one.handle, self.runner.observe(one.handle))
+                Stray(one.owner, one.handle, self.runner.observe(one.handle), one.created_ms)
                 for one in owned
                 if self.host.ledger.ref_of(one.handle) is None
             )

@@ -267,6 +267,7 @@ class Stray:
     owner: Owner
     handle: Handle
     observation: Observation
+    created_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

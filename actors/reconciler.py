@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.facts import (
+    Judged,
     Reclaimed,
     Registered,
     Released,
@@ -23,12 +24,14 @@ from launchyard.domain.exchange import (
     Answer,
     Caller,
     Reclaim,
+    ReclaimVerdict,
     Release,
     Verdict,
 )
 from launchyard.domain.lease import holder_deadline
 from launchyard.ports import families
 from launchyard.ports.launch_server import ServerError
+from launchyard.ports.runner import Handle
 
 AUTH_STATUS = frozenset({401, 403})
 MISSING_STATUS = 404
@@ -49,6 +52,15 @@ class AskBack:
 
 
 @dataclass(frozen=True, slots=True)
+class AskWhose:
+    """Ask whose *handle* is, which is on the target of *host* and is none of ours."""
+
+    reclaim: Reclaim
+    host: str
+    handle: Handle
+
+
+@dataclass(frozen=True, slots=True)
 class GiveBack:
     """Release attempts."""
 
@@ -60,7 +72,7 @@ class SayGoodbye:
     """Tell the server that this agent stops."""
 
 
-ReconcilerLetter: TypeAlias = Hello | AskBack | GiveBack | SayGoodbye
+ReconcilerLetter: TypeAlias = Hello | AskBack | AskWhose | GiveBack | SayGoodbye
 
 
 class Reconciler(Role[ReconcilerLetter]):
@@ -81,6 +93,9 @@ class Reconciler(Role[ReconcilerLetter]):
                 case AskBack(reclaim):
                     self.mailbox.doing = f"asks for {reclaim.item} back"
                     self._reclaim(reclaim)
+                case AskWhose(reclaim):
+                    self.mailbox.doing = f"asks whose {reclaim.item} is"
+                    self._tell.put(Judged(letter.host, letter.handle, self._whose(reclaim)))
                 case GiveBack(releases):
                     self.mailbox.doing = f"gives {len(releases)} items back"
                     self._release(releases)
@@ -119,6 +134,19 @@ class Reconciler(Role[ReconcilerLetter]):
         reach("reclaim.after_send")
         if answer is not None:
             self._tell.put(Reclaimed(reclaim.item, reclaim.attempt, answer))
+
+    def _whose(self, reclaim: Reclaim) -> ReclaimVerdict | None:
+        """Return the verdict, OVER of what the server does not know; asked once: looks repeat it.
+
+        A live holder loses nothing by the question. What nobody holds is ours from then on.
+        """
+        session = self._session
+        if session.leaving.is_set():
+            return None
+        try:
+            return session.server.reclaim(reclaim).verdict
+        except ServerError as e:
+            return ReclaimVerdict.OVER if e.status == MISSING_STATUS else None
 
     def _release(self, releases: tuple[Release, ...]) -> None:
         session = self._session

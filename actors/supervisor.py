@@ -17,6 +17,7 @@ from launchyard.actors.facts import (
     HostBegan,
     HostFailed,
     HostSaid,
+    Judged,
     Reclaimed,
     Registered,
     Released,
@@ -143,6 +144,8 @@ class Supervisor(Role[SupervisorFact]):
                 self._said(fact)
             case HostBegan(host):
                 self._standing.began(host)
+            case Judged():
+                self._orphans.judged(fact)
             case HostFailed():
                 self._standing.failed(fact)
             case Released():
@@ -159,7 +162,7 @@ class Supervisor(Role[SupervisorFact]):
         for message in fact.messages:
             if isinstance(message, Flushed):
                 self._draining.flushed(fact.host, message)
-            elif isinstance(message, StraysHere):
+            elif isinstance(message, StraysHere) and not self._draining.begun:
                 self._orphans.told(fact.host, message)
 
     def _due(self, what: str, fact: Due) -> None:

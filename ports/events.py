@@ -155,9 +155,15 @@ LOG_CUT: Final = Event(
 ORPHAN: Final = Event(
     "orphan",
     _W,
-    "orphan: {name} on {scope} ({state}) says it is attempt {attempt} of {item}, which nobody "
-    "knows; it is left",
-    "Look at it, and remove it by hand.",
+    "orphan: {name} on {scope} ({state}) says it is attempt {attempt} of {item}, which is over or "
+    "unknown",
+    "Look at it, and remove it by hand; `reap_orphans` has the agent do so after an hour.",
+)
+ORPHAN_REAPED: Final = Event(
+    "orphan_reaped",
+    _W,
+    "orphan: {name} on {scope} is being {what}",
+    "As `reap_orphans` asks for.",
 )
 
 # Targets

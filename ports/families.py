@@ -258,7 +258,7 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     JOB_STAGE_DURATION.name: {"stage": _STATES},
     JOB_RUN_DURATION.name: {"outcome": _OUTCOMES},
     JOBS_ADOPTED.name: {"result": ("adopted", "finished_meanwhile", "missing")},
-    ORPHANS_FOUND.name: {"action": ("ignored",)},
+    ORPHANS_FOUND.name: {"action": ("ignored", "reaped", "failed")},
     IMAGE_PRUNINGS.name: {"outcome": ("removed", "in_use", "failed")},
     BUILDS_FINISHED.name: {
         "outcome": ("succeeded", "failed", "cancelled", "timed_out"),

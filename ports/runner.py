@@ -66,10 +66,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned:
-    """A thing on a target, and whose it says it is."""
+    """A thing on a target, and whose it says it is.
+
+    `created_ms` is since when it is there; a target that cannot tell says None, and nothing of
+    unknown age is ever taken for abandoned.
+    """
 
     handle: Handle
     owner: Owner
+    created_ms: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

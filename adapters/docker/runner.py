@@ -167,7 +167,9 @@ class DockerRunner:
                 agent=agent,
             )
             handle = Handle(scope=self._scope, name=name, uid=str(one["Id"]))
-            found.append(Owned(handle=handle, owner=owner))
+            since_s = one.get("Created")
+            since_ms = since_s * 1000 if isinstance(since_s, int) else None
+            found.append(Owned(handle=handle, owner=owner, created_ms=since_ms))
         return found
 
     def remove(self, handle: Handle) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from launchyard.adapters.kubernetes import claims
 from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
@@ -104,7 +106,9 @@ class KubernetesRunner:
                 for one in page.get("items") or ():
                     handle = self._places.handle(place, one)
                     labels = one["metadata"].get("labels") or {}
-                    found[handle] = _owned(handle, labels, installation, agent)
+                    mine = _owned(handle, labels, installation, agent)
+                    since_ms = _ms(one["metadata"].get("creationTimestamp"))
+                    found[handle] = replace(mine, created_ms=since_ms)
         for handle, labels in self._notes.listed(installation, agent):
             found.setdefault(handle, _owned(handle, labels, installation, agent))
         return tuple(found.values())
@@ -142,6 +146,13 @@ class KubernetesRunner:
         except KubernetesError as e:
             if e.status != NOT_FOUND:
                 raise
+
+
+def _ms(text: object) -> int | None:
+    try:
+        return int(datetime.fromisoformat(str(text)).timestamp() * 1000)
+    except ValueError:
+        return None
 
 
 def _owned(handle: Handle, labels: dict[str, str] | object, installation: str, agent: str) -> Owned:

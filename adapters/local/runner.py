@@ -156,7 +156,8 @@ class LocalRunner:
             ownership, started = records.ownership(), records.started()
             if ownership is None or started is None or not _of(ownership, installation):
                 continue  # not ours, or a start is on its way
-            found.append(Owned(handle=self._handle(records.name, started), owner=ownership.owner))
+            handle, since_ms = self._handle(records.name, started), records.started_ms()
+            found.append(Owned(handle=handle, owner=ownership.owner, created_ms=since_ms))
         return found
 
     def remove(self, handle: Handle) -> None:

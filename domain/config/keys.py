@@ -160,6 +160,12 @@ _TIMES = (
         in_container="wait",
         choices=("leave", "wait", "cancel"),
     ),
+    Field(
+        key="reap_orphans",
+        kind=Kind.BOOLEAN,
+        doc="End and remove what is on targets for an hour and nobody's; not on a W&B server.",
+        default=False,
+    ),
 )
 _LOGGING = (
     Field(

@@ -136,6 +136,7 @@ class AgentConfig:
     cancel_grace_s: float
     drain_timeout_s: float
     host_bound_on_exit: str
+    reap_orphans: bool
     verbosity: int
     log_format: str
     log_level: str

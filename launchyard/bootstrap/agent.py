@@ -184,7 +184,7 @@ class _Wiring:
             metrics=self._metrics,
             targets=targets,
             build=self._build_host(),
-            rules=rules(config, self._folder.below("jobs")),
+            rules=rules(config, self._folder.below("jobs"), self._server),
             keep=(self._folder.fd,),
             reload=self._reload if self._options.reload is not None else None,
             policy=self._policy,
@@ -257,7 +257,7 @@ class _Wiring:
             events.CONFIG_READ.log(_log, keys=", ".join(found.taken) or "nothing new")
             if found.waiting:
                 events.CONFIG_WAITS.log(_log, keys=", ".join(found.waiting))
-        return rules(self._config, self._folder.below("jobs"))
+        return rules(self._config, self._folder.below("jobs"), self._server)
 
 
 def _refresh(agent: Agent, fleet: Fleet) -> None:

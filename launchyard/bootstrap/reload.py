@@ -10,6 +10,7 @@ from launchyard.actors.desk import Rules
 from launchyard.domain.admission import Limits
 from launchyard.domain.circuit import CircuitRules
 from launchyard.domain.config.model import AgentConfig
+from launchyard.domain.wandb_address import is_wandb
 
 HOT: Final = (
     "max_jobs",
@@ -17,6 +18,7 @@ HOT: Final = (
     "max_pending",
     "drain_timeout_s",
     "host_bound_on_exit",
+    "reap_orphans",
     "log_level",
     "verbosity",
     "circuit",
@@ -26,7 +28,7 @@ HOT: Final = (
 _LEVELS: Final = ("warning", "info", "debug")
 
 
-def rules(config: AgentConfig, jobs_folder: str) -> Rules:
+def rules(config: AgentConfig, jobs_folder: str, server: str) -> Rules:
     """Return what a configuration says about attempts and their end."""
     return Rules(
         limits=Limits(
@@ -39,6 +41,8 @@ def rules(config: AgentConfig, jobs_folder: str) -> Rules:
         run_timeout_s=config.run_timeout_s,
         host_bound_on_exit=config.host_bound_on_exit,
         drain_timeout_s=config.drain_timeout_s,
+        # A W&B server knows no attempts but those in this agent's book: it cannot say whose it is.
+        reap_orphans=config.reap_orphans and not is_wandb(server),
         circuit=CircuitRules(
             failures=config.circuit.failures,
             first_s=config.circuit.wait_s,

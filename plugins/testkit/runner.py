@@ -17,6 +17,7 @@ from launchyard.ports.runner import Owned, Runner, RunnerError
 __all__ = ["TEXT", "RunnerCase", "RunnerContract", "Work"]
 
 S: Final = AttemptState
+_NEAR_S: Final = 600.0
 
 
 class RunnerContract(RunnerKit):
@@ -169,7 +170,10 @@ class RunnerContract(RunnerKit):
         handle = self.submit(runner, launch)
         owner = launch.owner
         mine = Owned(handle=handle, owner=owner)
-        assert mine in case.make().list_owned(owner.installation, owner.agent)
+        (found,) = case.make().list_owned(owner.installation, owner.agent)
+        assert found == mine
+        if found.created_ms is not None:
+            assert abs(found.created_ms / 1000 - time.time()) < _NEAR_S
         assert not runner.list_owned("another", owner.agent)
         runner.cancel(handle, 0.0, Reason.CANCELLED)
         self.end(runner, handle)

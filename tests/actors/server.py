@@ -78,16 +78,15 @@ class ScriptedServer:
 
     def enqueue(self, item: str, *argv: str, **more: Json) -> None:
         """Put a command on the queue."""
-        spec: dict[str, Json] = {"project": "p", **more}
-        spec["overrides"] = {"entry_point": list(argv)}
+        command: Json = {"entry_point": [*argv]}
         grant = ItemGrant(
             item=item,
             attempt=1,
             token=Token(0, 0),
             entity="team",
             queue="q",
+            spec={"project": "p", **more, "overrides": command},
             resource=str(more.pop("resource", "local-process")),
-            spec=spec,
             queue_config={},
             submitter="me",
             run_id=f"run-{item}",
@@ -102,9 +101,8 @@ class ScriptedServer:
         """Ask for an item's end."""
         with self._change():
             self.items[item].cancel = True
-            self.commands.append(
-                Command(kind=CommandKind.CANCEL, item=item, attempt=self.items[item].grant.attempt)
-            )
+            grant = self.items[item].grant
+            self.commands.append(Command(kind=CommandKind.CANCEL, item=item, attempt=grant.attempt))
 
     def expire(self, item: str, holder: str = "") -> None:
         """Let the lease run out; with a *holder*, another agent has taken it up."""
@@ -179,7 +177,9 @@ class ScriptedServer:
 
     def reclaim(self, reclaim: Reclaim) -> ReclaimAnswer:
         with self._call("reclaim", reclaim.caller):
-            one = self.items[reclaim.item]
+            one = self.items.get(reclaim.item)
+            if one is None:
+                raise ServerError("there is no such item", retry=False, status=404)
             verdict = judge_reclaim(one.record(), reclaim)
             if verdict is not ReclaimVerdict.GRANTED:
                 return ReclaimAnswer(verdict=verdict)

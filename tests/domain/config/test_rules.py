@@ -205,3 +205,11 @@ def test_what_will_not_work_is_told_and_stops_nothing() -> None:
     both: Json = {"registry": {"uri": ECR}, "builder": {"type": "docker", "destination": ECR}}
     assert "builder.destination" in warnings(both)
     assert warnings({"registry": {"uri": "localhost:5000/images"}})
+
+
+def test_reaping_counts_for_nothing_on_a_wandb_server() -> None:
+    """It cannot say what is over; our own can."""
+    told = warnings({"reap_orphans": True, "server": "wandb+https://example.org"})
+    assert "W&B server" in told["reap_orphans"]
+    assert not warnings({"reap_orphans": True, "server": "https://example.org"})
+    assert not warnings({"server": "wandb+https://example.org"})
