@@ -152,6 +152,7 @@ class Plugins:
             builders=_union(plain.builders, self.builders),
             blocks={name: p.config for name, p in named if p.config.fields},
             missing={name: p.extra for name, p in named if absent(p)},
+            absent=_every_type(plain) - {name for name, _ in named},
         )
 
     def _admit(self, row: Row, load: Callable[[], object]) -> None:
@@ -237,6 +238,17 @@ def _given(plugin: object) -> object:
 def _answers(row: Row, hook: str) -> list[object]:
     """Return all that a plugin's *hook* gives; generators do their work in here, too."""
     return [provider for answer in row.call(hook) for provider in answer]
+
+
+def _every_type(known: KnownTypes) -> frozenset[str]:
+    """Return what a configuration can name, as `targets.kubernetes` or `builder.venv`."""
+    families = {
+        "targets": known.targets,
+        "builder": known.builders,
+        "environment": known.environments,
+        "registry": known.registries,
+    }
+    return frozenset(f"{family}.{name}" for family, names in families.items() for name in names)
 
 
 def _union(known: tuple[str, ...], found: Iterable[str]) -> tuple[str, ...]:

@@ -164,7 +164,7 @@ BUILDER: Final = Block(
         Field(
             key="type",
             kind=Kind.TEXT,
-            doc="Which builder; without it, `docker` where it works, else `noop`.",
+            doc="Which builder the keys are for; this release brings `venv` alone.",
             known="builders",
         ),
         Field(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from launchyard.domain.config.complete import completed
 from launchyard.domain.config.image_rules import IMAGE_RULES
 from launchyard.domain.config.keys import agent_schema
+from launchyard.domain.config.later_rules import LATER_RULES
 from launchyard.domain.config.layers import Layers, Setting
 from launchyard.domain.config.model import AgentConfig, build
 from launchyard.domain.config.problem import Marked, Problem, Severity
@@ -48,7 +49,7 @@ def check(
     problems = list(document.problems)
     settings = Layers(schema, document, environment, flags).settings(problems)
     view = View(settings, document, environment, known)
-    for rule in (*RULES, *IMAGE_RULES):
+    for rule in (*RULES, *IMAGE_RULES, *LATER_RULES):
         problems.extend(rule(view))
     told = _ordered(problems)
     failed = any(problem.severity is Severity.ERROR for problem in told)

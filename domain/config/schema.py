@@ -136,7 +136,7 @@ class KnownTypes:
 
     `blocks` adds keys: `builder.<type>`, `registry.<type>`, `environment.<type>` or
     `targets.<name>` to their description. `missing` gives, under the same names, the extra that
-    is not installed.
+    is not installed, and `absent` holds those that this release knows and nobody brings.
     """
 
     environments: tuple[str, ...] = ("aws", "gcp", "azure", "local")
@@ -151,6 +151,7 @@ class KnownTypes:
     )
     blocks: Mapping[str, Block] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def named(self, family: str) -> tuple[str, ...]:
         """Return the names of *family*: environments, registries, builders or targets."""

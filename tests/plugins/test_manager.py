@@ -43,7 +43,10 @@ def test_an_installed_plugin_brings_its_own(install: Install) -> None:
     assert view(plugins, "bakery") == PluginView(
         name="bakery", origin="ly-bakery", version="1.2", state="on", brings=("builder oven",)
     )
-    assert "oven" in plugins.known_types().builders
+    known = plugins.known_types()
+    assert "oven" in known.builders
+    assert {"builder.kaniko", "targets.vertex"} <= known.absent
+    assert not known.absent & {"builder.oven", "builder.venv", "targets.local-process"}
 
 
 def test_a_broken_plugin_is_reported_and_not_fatal(install: Install) -> None:

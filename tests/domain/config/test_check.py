@@ -220,6 +220,25 @@ def test_missing_packages_are_told_with_the_line_to_run() -> None:
     assert checked({"builder": {"type": "noop"}}, known=known).errors == ()
 
 
+def test_what_nothing_acts_on_is_told() -> None:
+    """A W&B file stays valid, and nobody waits for an image that is never built."""
+    absent = ("builder.kaniko", "builder.noop", "environment.local", "targets.vertex")
+    known = KnownTypes(absent=frozenset(absent))
+    value: Json = {
+        "builder": {"type": "noop"},
+        "environment": {"type": "local"},
+        "targets": {"vertex": {}, "kubernetes": {}},
+    }
+    result = checked(value, known=known)
+    assert result.errors == ()
+    assert [(p.path, p.severity) for p in result.problems] == [
+        (("builder", "type"), Severity.WARNING),
+        (("targets", "vertex"), Severity.WARNING),
+    ]
+    assert "no builder `noop`" in result.problems[0].message
+    assert not checked({}, known=known).problems
+
+
 def test_targets_are_checked_by_the_description_of_their_plugin() -> None:
     """A plugin's block has the same rails as ours; other targets stay open."""
     block = Block(
