@@ -169,10 +169,10 @@ TARGET_REFUSED: Final = _gauge(
     "agent_target_refused", "1 while nothing is claimed for this target.", "target"
 )
 CIRCUIT_STATE: Final = _gauge(
-    "circuit_state", "The breaker of a target: 0 closed, 1 open, 2 half open.", "target"
+    "circuit_state", "The circuit of a target: 0 closed, 1 open, 2 half open.", "target"
 )
 CIRCUIT_TRIPS: Final = _counter(
-    "circuit_trips", "How often too many faults in a row opened a breaker.", "target"
+    "circuit_trips", "How often too many faults in a row opened a circuit.", "target"
 )
 
 # Server

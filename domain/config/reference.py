@@ -50,7 +50,7 @@ def _default(entry: Field) -> str:
     if entry.default is None:
         return "-"
     if entry.kind is Kind.SECONDS and isinstance(entry.default, float):
-        return f"`{entry.default:g}`"
+        return f"`{entry.default:.9g}`"
     return (
         f"`{entry.default}`" if isinstance(entry.default, str) else f"`{json.dumps(entry.default)}`"
     )

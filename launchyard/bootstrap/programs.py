@@ -175,7 +175,7 @@ class LocalPrograms:
 
 
 def _shown(file: str) -> str:
-    """Return how messages name *file*: in short where it lies in the usual places."""
+    """Return how messages name *file*: as it was written, with the home folder in full."""
     return str(Path(file).expanduser())
 
 
