@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.programs import ENTITY, Yard, until, yard
-from tests.rig.kubernetes.standin import IMAGE, Kubernetes, any_cluster
+from tests.rig.kubernetes.standin import IMAGE, REAL, Kubernetes, any_cluster
 
 PATH = f"/entities/{ENTITY}/queues"
 
@@ -26,17 +28,26 @@ def configure(folder: Path, cluster: Kubernetes) -> None:
     file.write_text(json.dumps({"targets": {"kubernetes": target}}))
 
 
+@contextlib.contextmanager
+def site(folder: Path) -> Iterator[tuple[Kubernetes, Yard]]:
+    """Run a server with a queue for a cluster; agents that are started find the cluster."""
+    with any_cluster(folder) as cluster, yard(folder) as made:
+        configure(folder, cluster)
+        # Programs that log in at a cloud's cluster keep what they need in the user's own home.
+        made.env = {"HOME": str(Path.home())} if REAL else {}
+        made.queue = "cluster"
+        queue = {"name": made.queue, "resource": "kubernetes", "config": {}}
+        more = {"retry": {"budgets": {"platform": 0}}, "overridable": ["start_grace"]}
+        made.call("POST", PATH, json=queue | more)
+        yield cluster, made
+
+
 def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
     """One succeeds with its log, one fails, one is cancelled; one outlives a killed agent.
 
     An image that cannot be pulled is told of while the job waits, and ends it in the end.
     """
-    with any_cluster(tmp_path) as cluster, yard(tmp_path) as made:
-        configure(tmp_path, cluster)
-        made.queue = "cluster"
-        queue = {"name": made.queue, "resource": "kubernetes", "config": {}}
-        more = {"retry": {"budgets": {"platform": 0}}, "overridable": ["start_grace"]}
-        made.call("POST", PATH, json=queue | more)
+    with site(tmp_path) as (cluster, made):
         agent = made.start_agent()
         good = put(made, 'echo "hello from $LAUNCHYARD_ITEM"; test -n "$LAUNCHYARD_TOKEN"')
         bad = put(made, "exit 3")
@@ -57,6 +68,33 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         assert made.wait_done(long)["attempt_state"] == "cancelled"
         assert made.wait_done(lasting)["attempt_state"] == "succeeded"
         assert made.log_of(lasting) == "begun\nended\n"
+        if cluster.served is not None:
+            until(lambda: not _left(cluster), lambda: f"the removal of {_left(cluster)}")
+
+
+def test_a_drained_agent_hands_its_jobs_over(tmp_path: Path) -> None:
+    """The next one takes them up as they are: logs and ends are whole, and nothing runs twice."""
+    gate = tmp_path / "go"
+    pause = "sleep 30" if REAL else f"until [ -e {gate} ]; do sleep 0.1; done"
+    with site(tmp_path) as (cluster, made):
+        first = made.start_agent("a")
+        script = f"echo begun; {pause}; echo ended; exit"
+        items = [put(made, f"{script} {code}") for code in (0, 3)]
+        before = [made.wait_running(item) for item in items]
+        assert {view["agent_name"] for view in before} == {"a"}
+        made.start_agent("b")
+        [one] = [a for a in made.call("GET", "/agents")["agents"] if a["name"] == "a"]
+        made.call("POST", f"/agents/{one['id']}/drain")
+        assert first.wait() == 0, first.said()
+        for item in items:
+            made.wait_for(item, lambda view: view["agent_name"] == "b")
+        gate.touch()
+        ends = [made.wait_done(item) for item in items]
+        assert [view["exit_code"] for view in ends] == [0, 3]
+        for item, was, view in zip(items, before, ends, strict=True):
+            assert (view["attempt"], view["agent_name"]) == (1, "b")
+            assert view["place_uid"] == was["place_uid"] != ""
+            assert made.log_of(item) == "begun\nended\n"
         if cluster.served is not None:
             until(lambda: not _left(cluster), lambda: f"the removal of {_left(cluster)}")
 
