@@ -6,10 +6,12 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 import docker  # type: ignore[import-untyped]
 from docker import errors
+from urllib3.exceptions import HTTPError
 
 from launchyard.adapters.docker.engine import Address
 from launchyard.domain.documents import Json
@@ -38,14 +40,33 @@ class EngineError(RunnerError):
         self.status = status
 
 
-class Stream:
-    """What an engine tells piece by piece; *sdk* is the SDK's own stream."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What an engine says of an image; `tags` are its names, and no `user` is root.
 
-    def __init__(self, sdk: Any) -> None:
-        self._sdk = sdk
+    `workdir` is where its commands begin, from the root where it says nothing.
+    """
+
+    uid: str
+    user: str
+    workdir: str
+    size_b: int
+    tags: tuple[str, ...]
+
+
+class Stream:
+    """What an engine tells piece by piece; *sdk* is the SDK's own stream.
+
+    Its end is the end: one that is cut off raises `EngineError`, beginning with *what*.
+    """
+
+    def __init__(self, sdk: Any, what: str) -> None:
+        self._sdk, self._what = sdk, what
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._sdk)
+        # The SDK's own wrapper takes a connection that breaks for the end of what is told.
+        with engine_errors(self._what):
+            yield from self._sdk._stream  # noqa: SLF001
 
     def close(self) -> None:
         """Have it end now; from any thread."""
@@ -81,7 +102,8 @@ def engine_errors(what: str) -> Iterator[None]:
         if "redentials store" not in str(e):
             raise EngineError(f"{what}: the Docker engine does not answer ({e})") from None
         raise EngineError(f"{what}: {_LOGIN}: {e.__cause__ or e}", UNAUTHORIZED) from None
-    except OSError as e:
+    except (OSError, HTTPError) as e:
+        # The SDK reads streams without `requests`, which else hides what `urllib3` raises.
         raise EngineError(f"{what}: the Docker engine does not answer ({e})") from None
 
 
@@ -172,7 +194,8 @@ class Engine:
                     stream=True,
                     follow=False,
                     **since,
-                )
+                ),
+                "the log cannot be read on",
             )
 
     def files_below(self, uid: str, path: str) -> Iterator[bytes]:
@@ -195,25 +218,24 @@ class Engine:
         """Return the stream of what happens to containers with *label*, as it happens."""
         filters = {"type": "container", "label": label, "event": ["start", "die", "destroy"]}
         with engine_errors("the engine's events cannot be heard"):
-            return Stream(self._api.events(filters=filters, decode=True))
+            heard = self._api.events(filters=filters, decode=True)
+            return Stream(heard, "the engine's events broke off")
 
-    def image_user(self, image: str) -> str | None:
-        """Return the user of *image*, empty for root; None when the engine has no such image."""
-        with engine_errors(f"{image} cannot be looked up"):
+    def image(self, name: str) -> Image | None:
+        """Return what is known of the image with this name or id, None when there is none."""
+        with engine_errors(f"{name} cannot be looked up"):
             try:
-                found: dict[str, Any] = self._api.inspect_image(image)
+                found: dict[str, Any] = self._api.inspect_image(name)
             except errors.ImageNotFound:
                 return None
-            return str((found.get("Config") or {}).get("User") or "")
-
-    def image_size_b(self, image: str) -> int:
-        """Return what *image* occupies with all its layers; 0 when the engine does not tell."""
-        with engine_errors(f"{image} cannot be looked up"):
-            try:
-                found: dict[str, Any] = self._api.inspect_image(image)
-            except errors.ImageNotFound:
-                return 0
-            return int(found.get("Size") or 0)
+        config = found.get("Config") or {}
+        return Image(
+            uid=str(found.get("Id") or ""),
+            user=str(config.get("User") or ""),
+            workdir=str(config.get("WorkingDir") or ""),
+            size_b=int(found.get("Size") or 0),
+            tags=tuple(found.get("RepoTags") or ()),
+        )
 
     def pull(self, image: str, platform: str) -> Iterator[Mapping[str, Any]]:
         """Fetch *image*, yielding how it goes; registries are told what docker's own config says.

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from launchyard.adapters.docker.client import Engine, EngineError
+from launchyard.adapters.docker.client import Engine, EngineError, Image
 from launchyard.adapters.docker.pruning import Pruner
 from launchyard.domain.images import parse_image
 from launchyard.domain.reason import Reason
@@ -30,6 +30,14 @@ class _Pull:
     error: RunnerError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An image that is there, and whether it was pulled for who asks."""
+
+    image: Image
+    pulled: bool
+
+
 class Images:
     """Sees to it that images are there; a pull goes on in a thread, submits come back for it."""
 
@@ -38,8 +46,10 @@ class Images:
         self._lock = threading.Lock()
         self._pulls: dict[tuple[str, str], _Pull] = {}
 
-    def ensure(self, name: str, plan: DockerPlan) -> str:
-        """Return the user of the image for the container *name*, once it is there.
+    def ensure(self, name: str, plan: DockerPlan, *, anew: bool = False) -> Ready:
+        """Return the image of the container *name*, once it is there.
+
+        With *anew* it is pulled even if it seems to be there.
 
         Raises:
             RunnerError: it cannot be had; or it is still on its way, and *name* has to come again.
@@ -49,8 +59,8 @@ class Images:
             pull = self._pulls.get(key)
             ours = pull is not None and name in pull.waiting
         self._pruner.used(plan.image)
-        if not ours and (user := self._here(plan)) is not None:
-            return user
+        if not ours and not anew and (there := self._here(plan)) is not None:
+            return Ready(there, pulled=False)
         pull = self._join(key, name)
         if not pull.over.wait(_PATIENCE_S):
             text = f"{plan.image} is being pulled"
@@ -62,17 +72,25 @@ class Images:
                 del self._pulls[key]
         if pull.error is not None:
             raise pull.error
-        return self._engine.image_user(plan.image) or ""
+        return Ready(self._pulled(plan.image), pulled=True)
 
-    def _here(self, plan: DockerPlan) -> str | None:
-        """Return the user of an image that is there and will do."""
+    def _here(self, plan: DockerPlan) -> Image | None:
+        """Return an image that is there and will do."""
         if plan.pull == "always":
             return None
-        user = self._engine.image_user(plan.image)
-        if user is None and plan.pull == "never":
+        there = self._engine.image(plan.image)
+        if there is None and plan.pull == "never":
             text = f"the engine has no image {plan.image}, and `pull: never` lets it fetch none"
             raise RunnerError(text, reason=Reason.SOURCE_NOT_FOUND)
-        return user
+        return there
+
+    def _pulled(self, image: str) -> Image:
+        """Return an image whose pull ended without a complaint."""
+        there = self._engine.image(image)
+        if there is None:
+            text = f"the pull of {image} ended, and the engine does not have it"
+            raise RunnerError(text, reason=Reason.SOURCE_UNREACHABLE, retry=True)
+        return there
 
     def _join(self, key: tuple[str, str], name: str) -> _Pull:
         """Return the pull that *name* waits for; one that is over serves those alone who waited."""
@@ -89,17 +107,24 @@ class Images:
         image, platform = key
         events.IMAGE_PULLING.log(_log, image=image)
         try:
-            known = self._pruner.on and self._engine.image_user(image) is not None
+            before = self._engine.image(image) if self._pruner.on else None
             for line in self._engine.pull(image, platform):
                 if said := line.get("error"):
                     pull.error = _failure(image, str(said))
             if pull.error is None:
                 events.IMAGE_PULLED.log(_log, image=image)
-                (self._pruner.used if known else self._pruner.pulled)(image)
+                self._note(image, before)
         except EngineError as e:
-            pull.error = _failure(image, str(e))
+            # Without a status nobody has judged: it was the engine that did not answer.
+            pull.error = _failure(image, str(e)) if e.status else e
         finally:
             pull.over.set()
+
+    def _note(self, image: str, before: Image | None) -> None:
+        """Have the pruner know what a pull brought, and what lost its name to it."""
+        after = self._engine.image(image) if self._pruner.on else None
+        if after is not None:
+            self._pruner.pulled(image, before.uid if before else "", after.uid)
 
 
 def _failure(image: str, said: str) -> RunnerError:

@@ -131,7 +131,7 @@ class Logs:
             if reading is None:
                 return b"", True
             before = reading.mark
-            data, done = reading.take(most_b)
+            data, done = self._taken(reading, most_b)
             self._keep(uid, before, reading.mark)
             if done:
                 self._leave()
@@ -162,7 +162,7 @@ class Logs:
         self._reading = reading = _Reading(uid, mark, stream)
         missing = start - mark.offset
         while missing > 0:
-            skipped, done = reading.take(min(missing, 1 << 20))
+            skipped, done = self._taken(reading, min(missing, 1 << 20))
             missing -= len(skipped)
             if done:
                 break
@@ -170,6 +170,14 @@ class Logs:
             self._leave()
             return None
         return reading
+
+    def _taken(self, reading: _Reading, most_b: int) -> tuple[bytes, bool]:
+        """Take from a reading; one that broke off is not gone on with: it would look ended."""
+        try:
+            return reading.take(most_b)
+        except EngineError:
+            self._leave()
+            raise
 
     def _keep(self, uid: str, before: Mark, mark: Mark) -> None:
         now = time.monotonic()

@@ -1,7 +1,8 @@
 """Removing images that jobs brought to the engine and that none has used for long.
 
 Which ones these are is written down in a file, since the engine does not know who pulled what;
-images that were there before are not in it, and are never touched.
+images that were there before are not in it, and are never touched. An image that lost its name to
+a newer one is there by its id.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from launchyard.ports.metrics import Metrics
 _log = logging.getLogger(__name__)
 _LEAST_S: Final = 0.05
 _MOST_S: Final = 3600.0
+_ID: Final = "sha256:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,20 @@ class Pruner:
         """Whether images are removed at all."""
         return bool(self._after_s)
 
-    def pulled(self, image: str) -> None:
-        """Note that a job brought *image*, which was not there before."""
-        if self.on:
-            with self._lock:
+    def pulled(self, image: str, before: str = "", after: str = "") -> None:
+        """Note that a job brought *image*; the ids are of what had its name *before* and *after*.
+
+        Without the former nothing had it.
+        """
+        if not self.on:
+            return
+        with self._lock:
+            ours = not before or image in self._used
+            if ours:
                 self._note(image)
+            if before and before != after:
+                # A name that was not ours stays, and so does what had it; the new image is a job's.
+                self._note(before if ours else after)
 
     def used(self, image: str) -> None:
         """Note that a job is about to use *image*: what is there after this call stays for it."""
@@ -93,15 +104,21 @@ class Pruner:
     def _look(self, image: str) -> None:
         if self._now() - self._used[image] < self._after_s:
             return
-        size_b = self._engine.image_size_b(image) if self._metrics is not None else 0
-        if not self._remove(image):
+        there = self._engine.image(image)
+        if image.startswith(_ID) and (there is None or there.tags):
+            # While it has a name, that decides; when it is gone, it went with its name.
+            self._note(image) if there else self._forget(image)
+        elif self._remove(image):
+            self._count("removed", there.size_b if there else 0)
+            self._forget(image)
+            events.IMAGE_PRUNED.log(_log, image=image)
+        else:
             self._note(image)
             self._count("in_use")
-            return
-        self._count("removed", size_b)
+
+    def _forget(self, image: str) -> None:
         del self._used[image]
         self._write()
-        events.IMAGE_PRUNED.log(_log, image=image)
 
     def _remove(self, image: str) -> bool:
         """Remove an image; say no when a container has it."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from launchyard.adapters.docker.client import CONFLICT, GONE, Engine, EngineError
+from launchyard.adapters.docker.client import CONFLICT, GONE, Engine, EngineError, Image
 from launchyard.adapters.docker.ending import (
     UNKNOWN,
     is_fresh,
@@ -47,6 +47,8 @@ SOURCE: Final = "main"
 
 _WISH: Final = "launchyard-wish"
 _FIXED: Final = "ReadonlyRootfs"
+_NO_IMAGE: Final = ("no such image", "image with reference")
+"""What an engine says that has no image of this name, or none of the platform."""
 
 
 class DockerRunner:
@@ -78,13 +80,11 @@ class DockerRunner:
         found = self._engine.inspect(launch.name)
         if found is None:
             _check_deadline(launch)
-            user = self._images.ensure(launch.name, launch.plan)
-            _check_deadline(launch)
-            made = self._created(launch)
+            made = self._made(launch)
             if made is not None:
-                user = str(launch.plan.request.get("User") or user)
-                self._begin(launch, made, open_to=user)
-                return made
+                handle, user = made
+                self._begin(launch, handle, open_to=user)
+                return handle
             found = self._engine.inspect(launch.name)
             if found is None:
                 raise EngineError(f"{launch.name} was there for a moment only")
@@ -188,19 +188,31 @@ class DockerRunner:
         self._pruner.close()
         self._engine.close()
 
-    def _created(self, launch: Launch) -> Handle | None:
-        """Create the container; None when somebody else has created it meanwhile."""
+    def _made(self, launch: Launch) -> tuple[Handle, str] | None:
+        """Create the container; return it with its user, None when somebody else has it by now."""
         plan: DockerPlan = launch.plan
-        request = create_request(plan, launch.labels, launch.secrets)
-        try:
-            uid = self._engine.create(launch.name, request, plan.platform)
-        except EngineError as e:
-            if e.status == GONE:
-                raise RunnerError(str(e), reason=Reason.SOURCE_NOT_FOUND) from None
-            if e.status != CONFLICT:
-                raise
-            return None
-        return Handle(scope=self._scope, name=launch.name, uid=uid)
+        ready = self._images.ensure(launch.name, plan)
+        while True:
+            _check_deadline(launch)
+            try:
+                return self._created(launch, ready.image)
+            except EngineError as e:
+                if e.status == CONFLICT:
+                    return None
+                if e.status != GONE:
+                    raise
+                lacks = any(word in str(e).lower() for word in _NO_IMAGE)
+                if not lacks or ready.pulled or plan.pull != "missing":
+                    raise RunnerError(str(e), reason=Reason.SOURCE_NOT_FOUND) from None
+            # It was removed meanwhile, or is of another platform: `docker run` fetches it, too.
+            ready = self._images.ensure(launch.name, plan, anew=True)
+
+    def _created(self, launch: Launch, image: Image) -> tuple[Handle, str]:
+        plan: DockerPlan = launch.plan
+        request = create_request(plan, launch.labels, launch.secrets, image.workdir)
+        uid = self._engine.create(launch.name, request, plan.platform)
+        user = str(plan.request.get("User") or image.user)
+        return Handle(scope=self._scope, name=launch.name, uid=uid), user
 
     def _begin(self, launch: Launch, handle: Handle, *, open_to: str) -> None:
         """Start what was created, its output folder open to the user *open_to*."""

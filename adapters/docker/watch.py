@@ -134,7 +134,8 @@ class DockerWatch:
             try:
                 wait_s = self._listen(wait_s)
             except RunnerError as e:
-                events.EVENTS_DEAF.log(_log, error=e)
+                if not self._closed.is_set():
+                    events.EVENTS_DEAF.log(_log, error=e)
             self._hears.clear()
             self._look_again(0.0)
             self._closed.wait(wait_s)

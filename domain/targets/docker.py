@@ -35,6 +35,9 @@ OUTPUTS_LABEL: Final = "launchyard-outputs"
 NAME_LABEL: Final = "launchyard-name"
 """The label that a queue's `name` becomes; names themselves are the attempts' own."""
 
+IMAGES_OWN: Final = "/<the image's WORKDIR>"
+"""Stands for a folder in what people are shown before the image is there."""
+
 _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
@@ -51,7 +54,8 @@ class DockerDefaults:
 class DockerPlan:
     """One container: its image, and the request less variables, labels and secrets.
 
-    `pull` says when the image is fetched: missing, always or never.
+    `pull` says when the image is fetched: missing, always or never. `below` is the folder that the
+    command begins in, seen from the image's own, which is known only when it is there.
     """
 
     image: str
@@ -59,6 +63,7 @@ class DockerPlan:
     env: Mapping[str, str] = field(repr=False)
     pull: str = "missing"
     platform: str = ""
+    below: str = ""
     run_s: float | None = None
     grace_s: float = 10.0
     log_quota_b: int = 64 * 1024 * 1024
@@ -91,6 +96,7 @@ def plan_docker(
         env=public_environment(facts),
         pull=settings.text("pull") or "missing",
         platform=settings.text("platform"),
+        below="" if settings.text("workdir") else spec.overrides.working_dir,
         run_s=_shortest(settings.run_s, spec.timeout_s, defaults.run_s),
         grace_s=defaults.grace_s if settings.grace_s is None else settings.grace_s,
         log_quota_b=(
@@ -100,13 +106,18 @@ def plan_docker(
 
 
 def create_request(
-    plan: DockerPlan, labels: Mapping[str, str], secrets: Mapping[str, str]
+    plan: DockerPlan, labels: Mapping[str, str], secrets: Mapping[str, str], workdir: str = ""
 ) -> dict[str, Json]:
-    """Return the whole request that creates *plan*'s container; it holds the secrets."""
+    """Return the whole request that creates *plan*'s container; it holds the secrets.
+
+    *workdir* is the image's own.
+    """
     request = copy_json(dict(plan.request))
     assert isinstance(request, dict)  # noqa: S101 - a copy is what was copied
     merged(request, ("Labels",), dict(labels))
     request["Env"] = as_words({**plan.env, **secrets})
+    if plan.below:
+        request["WorkingDir"] = posixpath.normpath(posixpath.join("/", workdir, plan.below))
     return request
 
 
@@ -121,7 +132,10 @@ def wanted_outputs(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 def shown_request(plan: DockerPlan) -> dict[str, Json]:
     """Return the request as people may see it: what the engine gets, without labels and secrets."""
-    return {**create_request(plan, {}, {}), "Pull": plan.pull}
+    told: dict[str, Json] = {"Pull": plan.pull}
+    if plan.platform:
+        told["Platform"] = plan.platform
+    return {**create_request(plan, {}, {}, IMAGES_OWN), **told}
 
 
 def _request(spec: LaunchSpec, settings: DockerSettings, *, gateway: bool) -> dict[str, Json]:
@@ -154,9 +168,9 @@ def _put_command(request: dict[str, Json], spec: LaunchSpec, settings: DockerSet
         request["Entrypoint"] = list[Json](entry)
     if spec.overrides.args:
         request["Cmd"] = list[Json](spec.overrides.args)
-    if spec.overrides.working_dir:
-        base = settings.text("workdir") or "/"
-        request["WorkingDir"] = posixpath.normpath(posixpath.join(base, spec.overrides.working_dir))
+    folder, above = spec.overrides.working_dir, settings.text("workdir")
+    if folder and above:
+        request["WorkingDir"] = posixpath.normpath(posixpath.join(above, folder))
 
 
 def _put_volumes(request: dict[str, Json], settings: DockerSettings) -> None:

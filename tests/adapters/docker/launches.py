@@ -15,7 +15,7 @@ from launchyard.domain.reason import Reason
 from launchyard.domain.targets.docker import DockerPlan
 from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.docker.plans import script_plan
-from tests.programs import LIMIT_S
+from tests.programs import LIMIT_S, until
 
 S = AttemptState
 
@@ -38,9 +38,9 @@ def end(runner: DockerRunner, handle: Handle) -> Observation:
     try:
         watch.add(handle)
         seen = Observation(state=S.PENDING)
-        until = time.monotonic() + LIMIT_S
+        limit = time.monotonic() + LIMIT_S
         while seen.state not in ENDS:
-            assert time.monotonic() < until
+            assert time.monotonic() < limit
             seen = next((one.observation for one in watch.wait(1.0)), seen)
         return seen
     finally:
@@ -49,10 +49,32 @@ def end(runner: DockerRunner, handle: Handle) -> Observation:
 
 def refusal(runner: DockerRunner, wish: Launch) -> RunnerError:
     """Submit *wish* until it is refused for good."""
-    until = time.monotonic() + LIMIT_S
-    while time.monotonic() < until:
+    limit = time.monotonic() + LIMIT_S
+    while time.monotonic() < limit:
         with pytest.raises(RunnerError) as caught:
             runner.submit(wish)
         if caught.value.reason is not Reason.DEADLINE_PASSED:
             return caught.value
     raise AssertionError("nothing was decided")
+
+
+def run_of(image: str, script: str = "exit 0") -> Launch:
+    """Return the launch of a script in *image*."""
+    return launch("", plan=script_plan(script, None, image))
+
+
+def started(runner: DockerRunner, wish: Launch) -> Handle:
+    """Submit *wish* until its image is there."""
+    found: list[Handle] = []
+
+    def here() -> bool:
+        try:
+            found.append(runner.submit(wish))
+        except RunnerError as e:
+            if e.reason is not Reason.DEADLINE_PASSED:
+                raise
+            return False
+        return True
+
+    until(here, "pull")
+    return found[0]

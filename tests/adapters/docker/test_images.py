@@ -3,72 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import tarfile
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from launchyard.adapters.docker.client import Engine
 from launchyard.adapters.docker.engine import Address
+from launchyard.adapters.docker.images import Images
 from launchyard.adapters.docker.pruning import Pruner, Pruning
 from launchyard.adapters.docker.runner import DockerRunner
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.domain.attempt import AttemptState
+from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
 from launchyard.ports.families import IMAGE_PRUNINGS, IMAGES_PRUNED_BYTES
-from launchyard.ports.runner import Handle, Launch, RunnerError
-from tests.adapters.docker.launches import end, launch, refusal
+from launchyard.ports.runner import RunnerError
+from tests.adapters.docker.launches import end, launch, refusal, run_of, started
 from tests.adapters.docker.plans import script_plan
 from tests.programs import until
 from tests.rig.dockerd import Docker
-from tests.rig.registry import PASSWORD, USER, ImageRegistry, image_registry, login, write_logins
+from tests.rig.registry import PASSWORD, USER, ImageRegistry, login, write_logins
 from tests.rig.small_image import IMAGE
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRegistry]:
-    """Give a registry with a name and a password."""
-    with image_registry(tmp_path_factory.mktemp("registry")) as made:
-        yield made
-
-
-@pytest.fixture
-def image(docker: Docker, registry: ImageRegistry, tmp_path: Path) -> Iterator[str]:
-    """Give an image that is in the registry alone."""
-    there = registry.push(docker, IMAGE, "team/train:1", tmp_path)
-    yield there
-    docker.run("rmi", "--force", there, check=False)
-
-
-@pytest.fixture
-def logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the folder of docker's configuration, and a PATH on which helpers may stand."""
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "logins"))
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    return tmp_path / "logins"
-
-
-def run_of(image: str, script: str = "exit 0") -> Launch:
-    """Return the launch of a script in *image*."""
-    return launch("", plan=script_plan(script, None, image))
-
-
-def started(runner: DockerRunner, wish: Launch) -> Handle:
-    """Submit *wish* until its image is there."""
-    found: list[Handle] = []
-
-    def here() -> bool:
-        try:
-            found.append(runner.submit(wish))
-        except RunnerError as e:
-            if e.reason is not Reason.DEADLINE_PASSED:
-                raise
-            return False
-        return True
-
-    until(here, "pull")
-    return found[0]
 
 
 def test_logins_are_dockers_own(docker: Docker, image: str, logins: Path, tmp_path: Path) -> None:
@@ -120,6 +78,119 @@ def test_unused_images_go(
         until(lambda: not docker.run("images", "--quiet", image), "removal")
         until(lambda: f"removed image {image}" in caplog.text, "event")
         assert docker.run("images", "--quiet", IMAGE)
+
+
+def test_another_platform_is_fetched(docker: Docker, logged_in: str, tmp_path: Path) -> None:
+    """The name is there, but of another machine: `docker run` fetches the right one, and so do we.
+
+    Where nothing may be fetched, that is told.
+    """
+    _make_foreign(docker, logged_in, tmp_path)
+    docker.run("push", logged_in)
+    docker.run("tag", IMAGE, logged_in)
+    with closing(DockerRunner(Address(url=f"unix://{docker.socket}"), str(tmp_path))) as runner:
+        other: dict[str, Json] = {"platform": "linux/arm64"}
+        never = script_plan("exit 0", {**other, "pull": "never"}, logged_in)
+        error = refusal(runner, launch("", plan=never))
+        assert (error.reason, error.retry) == (Reason.SOURCE_NOT_FOUND, False), error
+        handle = started(runner, launch("", plan=script_plan("exit 0", other, logged_in)))
+        assert docker.run("inspect", "--format", "{{.Architecture}}", logged_in) == "arm64"
+        assert end(runner, handle).state is AttemptState.SUCCEEDED
+        runner.remove(handle)
+
+
+def _make_foreign(docker: Docker, name: str, folder: Path) -> None:
+    """Have the small image under *name*, said to be of another machine."""
+    packed, parts = folder / "image.tar", folder / "parts"
+    docker.run("save", "--output", str(packed), IMAGE)
+    with tarfile.open(packed) as tar:
+        tar.extractall(parts, filter="data")
+    [manifest] = json.loads(parts.joinpath("manifest.json").read_text())
+    config = json.loads(parts.joinpath(manifest["Config"]).read_text())
+    parts.joinpath("other.json").write_text(json.dumps(config | {"architecture": "arm64"}))
+    manifest |= {"Config": "other.json", "RepoTags": [name]}
+    parts.joinpath("manifest.json").write_text(json.dumps([manifest]))
+    parts.joinpath("repositories").unlink()
+    with tarfile.open(packed, "w") as tar:
+        tar.add(parts, ".")
+    docker.run("load", "--input", str(packed))
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A name in a registry under which one image follows another, and an engine that pulls it."""
+
+    docker: Docker
+    registry: ImageRegistry
+    name: str
+    folder: Path
+    engine: Engine
+
+    def build(self, number: int, name: str) -> None:
+        """Make an image that no other is like."""
+        self.docker.run("build", "--tag", name, "-", input=f"FROM {IMAGE}\nLABEL n={number}\n")
+
+    def put(self, number: int) -> None:
+        """Have another image in the registry; on the engine the name stays where it is."""
+        before = self.engine.image(self.name)
+        self.build(number, "new:1")
+        self.registry.push(self.docker, "new:1", self.name.partition("/")[2], self.folder)
+        self.docker.run("rmi", "new:1")
+        if before:
+            self.docker.run("tag", before.uid, self.name)
+
+    def pulled(self, images: Images) -> str:
+        """Pull the image as for a job; return its id."""
+        plan = replace(script_plan("", None, self.name), pull="always")
+        found: list[str] = []
+
+        def comes() -> bool:
+            try:
+                found.append(images.ensure("n", plan).image.uid)
+            except RunnerError as e:
+                if e.reason is not Reason.DEADLINE_PASSED:
+                    raise
+            return bool(found)
+
+        until(comes, "pull")
+        return found[0]
+
+    def has(self, *ids: str) -> list[bool]:
+        """Tell which of the images the engine has."""
+        return [self.engine.image(one) is not None for one in ids]
+
+
+def test_what_lost_its_name_to_a_newer_one_goes(
+    docker: Docker, registry: ImageRegistry, logged_in: str, tmp_path: Path
+) -> None:
+    """`pull: always` leaves the old image without a name; what was there before jobs came stays."""
+    now = [1000.0]
+    with closing(Engine(Address(url=f"unix://{docker.socket}"))) as engine:
+        pruner = Pruner(engine, str(tmp_path), Pruning(100.0, None, lambda: now[0]))
+        images = Images(engine, pruner)
+        shelf = Shelf(docker, registry, logged_in, tmp_path, engine)
+        with closing(pruner):
+            shelf.build(0, logged_in)
+            operators = engine.image(logged_in)
+            assert operators
+            shelf.put(1)
+            first = shelf.pulled(images)
+            shelf.put(2)
+            second = shelf.pulled(images)
+            now[0] += 101
+            pruner.prune()
+            assert shelf.has(operators.uid, first, second) == [True, False, True]
+            docker.run("rmi", logged_in)  # from here on the name is a job's
+            second = shelf.pulled(images)
+            shelf.put(3)
+            now[0] += 60
+            third = shelf.pulled(images)
+            now[0] += 60
+            pruner.prune()
+            assert shelf.has(second, third) == [True, True]
+            now[0] += 41
+            pruner.prune()
+            assert shelf.has(second, third) == [False, False]
 
 
 def test_an_image_goes_by_its_last_use(docker: Docker, tmp_path: Path) -> None:

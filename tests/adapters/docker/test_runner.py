@@ -22,6 +22,7 @@ from launchyard.domain.targets.docker import create_request
 from tests.adapters.docker.launches import end, launch, refusal
 from tests.adapters.docker.plans import script_plan
 from tests.rig.dockerd import Docker
+from tests.rig.small_image import IMAGE
 
 S = AttemptState
 
@@ -69,6 +70,14 @@ def test_gpus_are_asked_for(docker: Docker, runner: DockerRunner) -> None:
     assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, False)
     assert "container toolkit" in str(error)
     assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
+
+
+def test_a_folder_is_below_the_image_s(docker: Docker, runner: DockerRunner) -> None:
+    """`working_dir` is seen from the WORKDIR of the image, not from its root."""
+    text = f"FROM {IMAGE}\nWORKDIR /app/src\nWORKDIR /app\n"
+    docker.run("build", "--tag", "with/app:1", "-", input=text)
+    plan = replace(script_plan("test $(pwd) = /app/src", None, "with/app:1"), below="src")
+    assert end(runner, runner.submit(launch("", plan=plan))).state is S.SUCCEEDED
 
 
 def test_secrets_are_in_the_environment_alone(docker: Docker, runner: DockerRunner) -> None:

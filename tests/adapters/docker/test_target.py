@@ -102,7 +102,8 @@ def test_the_agents_operator_may_open_them() -> None:
 
 def test_all_that_w_and_bs_agent_takes_is_taken() -> None:
     """Its list holds nothing guarded; what is null is not said."""
-    for config in (STOCK, SHORT, {"privileged": None}):
+    nothing: dict[str, Json] = {"privileged": None}
+    for config in (STOCK, SHORT, nothing):
         assert planned(of_wandb(config)).image == "team/train:1"
 
 

@@ -132,8 +132,8 @@ def test_a_wandb_server_on_loopback_is_reached_as_ours_is() -> None:
     assert told("", inside) == (inside, True)
     assert told("", "https://api.wandb.ai") == ("https://api.wandb.ai", False)
     assert told("http://127.0.0.1:8630", "http://w") == ("http://w", True)
-    host = {"network": "host"}
-    assert told("", "http://localhost:8080", host) == ("http://localhost:8080", False)
+    own_network: Json = {"network": "host"}
+    assert told("", "http://localhost:8080", own_network) == ("http://localhost:8080", False)
     ours = replace(FACTS, wandb=WandbEndpoint(api_key="t", ours=True))
     env = plan_docker(SPEC, None, ours, DockerDefaults()).env
     assert env["WANDB_BASE_URL"] == env["LAUNCHYARD_SERVER"] == inside
@@ -150,6 +150,26 @@ def test_the_launchs_entry_point_wins(
     spec = replace(SPEC, overrides=Overrides(entry_point=entry, args=("x",)))
     request = planned({"entrypoint": queue}, spec).request
     assert (request.get("Entrypoint"), request["Cmd"]) == (expected, ["x"])
+
+
+def test_a_folder_is_below_the_image_s_own_unless_the_queue_names_one() -> None:
+    """Which the image's is, is known when it is there; `plan` leaves it open."""
+    spec = replace(SPEC, overrides=Overrides(working_dir="src"))
+    below = planned(None, spec)
+    assert "WorkingDir" not in below.request
+    assert create_request(below, {}, {}, "/app")["WorkingDir"] == "/app/src"
+    assert create_request(below, {}, {}, "")["WorkingDir"] == "/src"
+    assert shown_request(below)["WorkingDir"] == "/<the image's WORKDIR>/src"
+    named = planned({"workdir": "/code/"}, spec)
+    assert create_request(named, {}, {}, "/app")["WorkingDir"] == "/code/src"
+    assert "WorkingDir" not in create_request(planned(), {}, {}, "/app")
+
+
+def test_what_decides_about_the_image_is_shown() -> None:
+    """When it is fetched, and for which platform."""
+    shown = shown_request(planned({"platform": "linux/arm64", "pull": "always"}))
+    assert (shown["Pull"], shown["Platform"]) == ("always", "linux/arm64")
+    assert "Platform" not in shown_request(planned())
 
 
 def test_gpus_are_asked_for_as_docker_does() -> None:
