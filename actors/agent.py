@@ -216,7 +216,7 @@ class Agent:
             entity=me.entity,
             queues=me.queues,
             scopes=tuple(dict.fromkeys(t.scope for t in self._parts.targets.values())),
-            max_jobs=self._parts.rules.limits.max_jobs,
+            max_jobs=self._kit.rules.limits.max_jobs,
             hostname=me.hostname,
             version=me.version,
         )
@@ -269,6 +269,7 @@ class Agent:
             self.session.board.put("configuration", f"not read again: {e}")
             return
         self.session.board.clear("configuration")
+        self.session.standing.allow(self._kit.rules.limits.max_jobs)
         self._kit.inbox.put(Due("reload"))
 
     def numbers(self) -> Mapping[str, tuple[int, Snapshot]]:

@@ -72,6 +72,11 @@ class StandingBook:
         if self._counts.suspended != count:
             self._count(suspended=count)
 
+    def allow(self, max_jobs: int) -> None:
+        """Note how many jobs this agent runs at most, as its configuration says by now."""
+        if self._counts.max_jobs != max_jobs:
+            self._count(max_jobs=max_jobs)
+
     def _count(self, **changed: Any) -> None:
         with self._lock:
             self._counts = replace(self._counts, **changed)

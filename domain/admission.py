@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the table holds: attempts in slots, held back by clusters, submitting, building."""
+    """What the table holds: attempts in slots, held back without one, submitting, building."""
 
     jobs: int = 0
     pending: int = 0
@@ -51,7 +51,7 @@ def usage(rows: Iterable[Attempt], limits: Limits) -> Usage:
         launches += row.is_launching
         builds += row.state is AttemptState.BUILDING and row.product is None
     room = pending if limits.max_pending == NO_LIMIT else min(pending, limits.max_pending)
-    return Usage(jobs=active - room, pending=pending, launches=launches, builds=builds)
+    return Usage(jobs=active - room, pending=room, launches=launches, builds=builds)
 
 
 def free_slots(used: Usage, limits: Limits) -> int:

@@ -1,7 +1,6 @@
 """What agent and server say to each other about work; PROTOCOL sections 3, 4 and 11 in values.
 
-Both sides, the client and the stores use these, so that each rule is written once. Times of the
-server's clock are `_ms` since 1970; durations are `_s`.
+Both sides use these, so each rule is written once. Times are `_ms` since 1970, durations `_s`.
 """
 
 from __future__ import annotations
@@ -155,14 +154,15 @@ class Refusal:
 class AgentStanding:
     """What a server must know of an agent to say why items wait; one that is empty says nothing.
 
-    `refusing` is by target: the server gives the agent nothing of such queues. `suspended` counts
-    attempts that need no slot; the others wait, at the agent, for a build or a launch slot.
+    `refusing` is by target: the server gives nothing of such queues. `suspended` counts attempts
+    without a slot; others wait there for a build or a launch. `max_jobs` outweighs the hello's.
     """
 
     refusing: Mapping[str, Refusal] = field(default_factory=dict)
     suspended: int = 0
     waiting_builds: int = 0
     waiting_launches: int = 0
+    max_jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

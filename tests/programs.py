@@ -189,11 +189,15 @@ class Yard:
         self.call("POST", f"/entities/{ENTITY}/queues", json=queue)
 
     def start_agent(
-        self, name: str = "agent", jobs: int = 8, env: Mapping[str, str] | None = None
+        self, name: str = "agent", jobs: int | None = 8, env: Mapping[str, str] | None = None
     ) -> Program:
-        """Start an agent; its state folder is kept between starts of the same name."""
+        """Start an agent; its state folder is kept between starts of the same name.
+
+        With no number of *jobs* its configuration says how many.
+        """
         port = self.through or self.port
-        words = ["agent", "-q", self.queue, "-e", ENTITY, "-j", str(jobs), "--name", name]
+        words = ["agent", "-q", self.queue, "-e", ENTITY, "--name", name]
+        words += ["-j", str(jobs)] if jobs is not None else []
         words += ["--server", f"http://127.0.0.1:{port}", "--key-file", str(self.key_file)]
         words += ["--state-dir", str(self.folder / name), "--operations-port", str(free_port())]
         self.agents[name] = program = start(self.folder, name, words, {**self.env, **(env or {})})

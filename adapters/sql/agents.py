@@ -153,6 +153,7 @@ class SqlAgents(Retries):
 def agent_view(row: Row, now_ms: int) -> AgentView:
     """Return an agent for people."""
     until = row["lease_until_ms"]
+    standing = from_json(AgentStanding, json.loads(row["standing"]))
     return AgentView(
         id=row["id"],
         name=row["name"],
@@ -162,7 +163,7 @@ def agent_view(row: Row, now_ms: int) -> AgentView:
         epoch=row["epoch"],
         queues=tuple(json.loads(row["queues"])),
         scopes=tuple(json.loads(row["scopes"])),
-        max_jobs=row["max_jobs"],
+        max_jobs=row["max_jobs"] if standing.max_jobs is None else standing.max_jobs,
         status=row["status"],
         online=until is not None and until > now_ms,
         draining=bool(row["drain"]) or row["status"] == "draining",
@@ -170,5 +171,5 @@ def agent_view(row: Row, now_ms: int) -> AgentView:
         active=row["active"],
         started_ms=row["started_ms"],
         seen_ms=row["seen_ms"],
-        standing=from_json(AgentStanding, json.loads(row["standing"])),
+        standing=standing,
     )

@@ -42,6 +42,14 @@ class QueueContract(StoreKit):
         world.store.heartbeat(Heartbeat(caller=worker.caller, leases=(), standing=standing))
         assert len(worker.claim(3).items) == 1
 
+    def test_the_limit_that_an_agent_tells_outweighs_its_hellos(self, world: World) -> None:
+        """Its configuration was read again; one that says nothing of it has that of its hello."""
+        worker = world.worker()
+        for told, seen in ((None, 4), (1, 1), (9, 9), (None, 4)):
+            standing = AgentStanding(max_jobs=told)
+            world.store.heartbeat(Heartbeat(caller=worker.caller, leases=(), standing=standing))
+            assert [agent.max_jobs for agent in world.store.agents()] == [seen]
+
     def test_urgent_items_go_first_and_age_decides_within_one_priority(self, world: World) -> None:
         """Each item's position counts those that are claimed before it."""
         world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))

@@ -9,7 +9,7 @@ from typing import Any
 
 from launchyard.ports.events import EVENTS
 from tests.acceptance.test_circuit import operations, ready
-from tests.programs import Program, until, yard
+from tests.programs import Program, Yard, until, yard
 
 
 def lines(agent: Program) -> list[dict[str, Any]]:
@@ -34,6 +34,12 @@ def launches(agent: Program) -> int:
     return int(next(one["limit"] for one in limits if one["kind"] == "launch"))
 
 
+def max_jobs(made: Yard) -> int:
+    """Return how many jobs its only agent runs at most, as the server knows."""
+    [view] = made.call("GET", "/agents")["agents"]
+    return int(view["max_jobs"])
+
+
 def test_what_changes_counts_at_once_or_is_named(tmp_path: Path) -> None:
     """A limit counts at once, a new port only from the next start, which the log says.
 
@@ -43,7 +49,7 @@ def test_what_changes_counts_at_once_or_is_named(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("max_launches: 3\nlog_format: json\n")
     with yard(tmp_path) as made:
-        agent = made.start_agent()
+        agent = made.start_agent(jobs=None)
         until(lambda: ready(agent), "agent")
         assert launches(agent) == 3
 
@@ -65,9 +71,11 @@ def test_what_changes_counts_at_once_or_is_named(tmp_path: Path) -> None:
         assert launches(agent) == 5
         assert made.wait_done(made.submit("true"))["attempt_state"] == "succeeded"
 
-        file.write_text("max_launches: 4\nlog_format: json\n")
+        assert max_jobs(made) == 1
+        file.write_text("max_launches: 4\nmax_jobs: 2\nlog_format: json\n")
         agent.signal(signal.SIGHUP)
         until(lambda: launches(agent) == 4 and not status(agent)["errors"], "the mended one")
+        until(lambda: max_jobs(made) > 1, "the limit that the server tells people of")
         assert agent.stop() == 0
         names = {event.name for event in EVENTS}
         assert all(line["event"] in names for line in lines(agent))

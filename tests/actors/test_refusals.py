@@ -47,3 +47,12 @@ def test_counts_are_told_soon_but_not_each() -> None:
     assert told == [COUNTS_S]
     book.wait(builds=0, launches=0)
     assert told == [COUNTS_S, COUNTS_S]
+
+
+def test_a_limit_that_was_changed_is_told() -> None:
+    """Once, and not before it was: until then the hello's holds."""
+    book, told = _book()
+    assert book.now().max_jobs is None
+    for most in (3, 3):
+        book.allow(most)
+        assert (told, book.now().max_jobs) == ([COUNTS_S], most)

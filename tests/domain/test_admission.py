@@ -37,10 +37,11 @@ def test_max_jobs_counts_from_the_claim_to_the_end(limit: int, free: int) -> Non
 
 
 def test_what_a_cluster_holds_back_needs_no_slot_up_to_max_pending() -> None:
-    """Beyond max_pending it does."""
+    """Beyond max_pending it does; what is told of is only what needs none."""
     held = [replace(row, suspended=True) for row in rows(S.PENDING, S.PENDING, S.PENDING)]
     for most, jobs in ((1000, 0), (2, 1), (0, 3), (-1, 0)):
-        assert usage(held, Limits(max_pending=most)).jobs == jobs
+        used = usage(held, Limits(max_pending=most))
+        assert (used.jobs, used.pending) == (jobs, len(held) - jobs)
 
 
 def test_builds_are_counted_until_their_product_is_there() -> None:
