@@ -83,12 +83,13 @@ class WandbLaunchServer:
     def launching(self, caller: Caller, batch: Sequence[Launching]) -> Sequence[Answer]:
         del caller
         line = self._line
-        known = (line.book.get(one.lease.item) for one in batch)
-        held = {one.item: one for one in known if one is not None}
+        asked = [self._of(one) for one in batch]
+        held = {one.item: one for one in asked if one is not None}
         ours = acknowledge(line, [h for h in held.values() if not h.acked])
         kept = {item: h for item, h in held.items() if ours.get(item, h.acked)}
         over = sweeps_over(line, list(kept.values()))
-        return [self._permit(one, kept.get(one.lease.item), over) for one in batch]
+        known = (kept.get(one.item) if one is not None else None for one in asked)
+        return [self._permit(*pair, over) for pair in zip(batch, known, strict=True)]
 
     def report(self, caller: Caller, batch: Sequence[Report]) -> Sequence[Answer]:
         del caller
@@ -135,6 +136,11 @@ class WandbLaunchServer:
                 time.sleep(pause_s)
             line.graphql.ask(op.status(line.agent, "KILLED"), _GOODBYE_S)
             self._killed = alone
+
+    def _of(self, asked: Launching) -> Held | None:
+        """Return the item of a lease that is good; it may have been given anew since."""
+        held = self._line.book.get(asked.lease.item)
+        return held if held is not None and held.token == asked.lease.token else None
 
     def _permit(self, asked: Launching, held: Held | None, over: Mapping[str, str]) -> Answer:
         """Note where an item of ours goes; one whose sweep is over goes nowhere."""

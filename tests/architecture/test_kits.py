@@ -11,9 +11,13 @@ import pytest
 from launchyard.plugins.manager import Plugins
 
 ROOT = Path(__file__).parents[2]
-PORTS = {"targets": "RunnerContract", "builders": "BuilderContract", "sources": "SourceContract"}
+PORTS = {
+    "targets": "RunnerContract",
+    "builders": "BuilderContract",
+    "sources": "SourceContract",
+    "launch_servers": "AnyServerContract",
+}
 UNREGISTERED = {
-    "adapters/client/server.py": "LaunchServerContract",
     "adapters/client/files.py": "AttemptFilesContract",
     "adapters/local/blobs.py": "BlobsContract",
     "adapters/sql/store.py": "ClaimContract",
