@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from launchyard.actors.build_log import BuildLog
+from launchyard.actors.build_log import BuildLog, BuildLogRules
 from launchyard.actors.child import Channel
 from launchyard.actors.crashpoints import reach
 from launchyard.actors.mailbox import Mailbox
@@ -66,6 +66,7 @@ class BuildHostParts:
     metrics: Metrics
     most: int = 2
     timeout_s: float = 3600.0
+    log: BuildLogRules = field(default_factory=BuildLogRules)
 
 
 class BuildHost:
@@ -176,7 +177,7 @@ class BuildWorker(Role[Build | Discard]):
     def _build(self, wish: Build) -> None:
         metrics, began = self._parts.metrics, self._parts.clock.boottime()
         builder = {"builder": wish.job.builder or "none"}
-        log = BuildLog(self._parts.files, self._parts.clock, metrics, wish.ref)
+        log = BuildLog(self._parts.files, metrics, wish.ref, self._parts.log)
         stop = self._host.stop_of(wish.ref)
         end: BuildDone | BuildFailed
         with self._host.counted(builder["builder"]):
@@ -185,7 +186,9 @@ class BuildWorker(Role[Build | Discard]):
             except (SourceError, BuildError) as e:
                 log.write(f"{e}\n".encode())
                 end = BuildFailed(wish.ref, e.reason, str(e), e.retry)
-            log.close()
+            finally:
+                missing = log.close()
+        end = _with_log(end, missing)
         outcome = {**builder, "outcome": _outcome(end)}
         spent_s = self._parts.clock.boottime() - began
         metrics.observe(families.BUILD_DURATION, spent_s, outcome)
@@ -264,6 +267,14 @@ def _opened(files: AttemptFiles, sha256: str) -> Any:
         return files.open_archive(sha256)
     except ServerError as e:
         raise SourceError(str(e), reason=Reason.SOURCE_UNREACHABLE, retry=e.retry) from e
+
+
+def _with_log(end: BuildDone | BuildFailed, missing: str) -> BuildDone | BuildFailed:
+    """Return *end* with what its log lacks; people hear of it where they look for the reason."""
+    if not missing:
+        return end
+    events.LOG_CUT.log(_log, item=end.ref.item, error=missing)
+    return end if isinstance(end, BuildDone) else replace(end, detail=f"{end.detail}; {missing}")
 
 
 def _outcome(end: BuildDone | BuildFailed) -> str:

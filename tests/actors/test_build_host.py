@@ -23,6 +23,7 @@ from launchyard.ports.builder import BuildRequest, Built
 from launchyard.ports.families import BUILDS_IN_PROGRESS
 from launchyard.ports.target import BuildJob
 from tests.actors.hosts import FolderFiles
+from tests.adapters.client.scripted import problem, scripted
 from tests.plugins import kit
 
 LIMIT_S = 120.0
@@ -101,18 +102,21 @@ def test_a_builder_that_cannot_be_made_costs_its_own_builds_alone(
     monkeypatch.syspath_prepend(tmp_path / "site")
     kit.install(tmp_path / "site", "bakery", BROKEN)
     ears = Ears()
-    common = HostSettings(
-        role="build",
-        server="http://127.0.0.1:9",
-        key="k",
-        log=LogSettings(process="build", file=str(tmp_path / "log")),
-    )
-    host = build_host(BuildHostSpec(common=common, folder=str(tmp_path / "build")), ears)
-    host.handle([wish("a", "oven", tmp_path / "a")])
-    end = cast("BuildFailed", ears.said.get(timeout=LIMIT_S))
-    assert (end.ref.item, end.reason, end.retry) == ("a", Reason.BUILDER_MISSING, False)
-    assert end.detail == "this agent's `oven` cannot be used: ValueError: no such disk"
-    host.handle([wish("b", "stove", tmp_path / "b")])
-    end = cast("BuildFailed", ears.said.get(timeout=LIMIT_S))
-    assert "has no builder stove; it has venv" in end.detail
-    host.crew.stop(LIMIT_S)
+    with scripted(lambda _: problem(404, "no such attempt")) as server:
+        common = HostSettings(
+            role="build",
+            server=server.url,
+            key="k",
+            log=LogSettings(process="build", file=str(tmp_path / "log")),
+        )
+        host = build_host(BuildHostSpec(common=common, folder=str(tmp_path / "build")), ears)
+        host.handle([wish("a", "oven", tmp_path / "a")])
+        end = cast("BuildFailed", ears.said.get(timeout=LIMIT_S))
+        assert (end.ref.item, end.reason, end.retry) == ("a", Reason.BUILDER_MISSING, False)
+        said, _, log = end.detail.partition("; ")
+        assert said == "this agent's `oven` cannot be used: ValueError: no such disk"
+        assert log.startswith("the last")
+        host.handle([wish("b", "stove", tmp_path / "b")])
+        end = cast("BuildFailed", ears.said.get(timeout=LIMIT_S))
+        assert "has no builder stove; it has venv" in end.detail
+        host.crew.stop(LIMIT_S)
