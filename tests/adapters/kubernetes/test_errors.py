@@ -34,7 +34,6 @@ def told(status: int, message: str, word: str) -> KubernetesError:
         (406, "NotAcceptable", WEBHOOK),
         (422, "Invalid", f'jobs.batch "x" is invalid: : {POLICY}'),
         (403, "Forbidden", f'jobs.batch "x" is forbidden: {POLICY}'),
-        (401, "Unauthorized", f'jobs.batch "x" is forbidden: {POLICY}'),
         (403, "Forbidden", 'pods "db" is forbidden: violates PodSecurity "restricted:latest": x'),
         (403, "Forbidden", 'pods "db" is forbidden: maximum cpu usage per Container is 1'),
         (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728"),
