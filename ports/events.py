@@ -208,7 +208,7 @@ EVENTS_DEAF: Final = Event(
     "events_deaf",
     _W,
     "the target's events are not heard now: {error}",
-    "Its jobs are looked at in turn until it is heard again.",
+    "It is asked again, and what happened meanwhile is told then.",
 )
 IMAGE_PULLING: Final = Event("image_pulling", _I, "pulling {image}", "A job waits for its image.")
 IMAGE_PRUNED: Final = Event(

@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,60 +28,20 @@ from launchyard.adapters.kubernetes.credentials import (
 )
 from launchyard.adapters.kubernetes.errors import FORBIDDEN, UNAUTHORIZED, KubernetesError, refusal
 from launchyard.adapters.kubernetes.paths import Address
+from launchyard.adapters.kubernetes.stream import Stream
 
 LIMIT_S: Final = 12.0
 """How long one call may take, its repetitions included; the port promises 15 s."""
 
+SILENCE_S: Final = 100.0
+"""How long a stream may say nothing, less a tenth at most; then its connection counts as gone."""
+
 PAGE: Final = 500
 _CONNECT_S: Final = 4.0
 _TRY_S: Final = 6.0
-_SILENCE_S: Final = 100.0
 _FIRST_WAIT_S: Final = 0.1
+_RENEW_S: Final = 10.0
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})
-_CHUNK_B: Final = 1 << 16
-
-
-class Stream:
-    """An answer that comes piece by piece, and may be ended from any thread."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-
-    @property
-    def framed(self) -> bool:
-        """Tell whether its end is marked as such: a broken connection is then an error."""
-        return bool(self._response.chunked)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the pieces as they come.
-
-        Raises:
-            KubernetesError: the connection broke, or was silent for too long.
-        """
-        with connection_errors("the stream broke"):
-            yield from self._response.stream(_CHUNK_B, decode_content=False)
-
-    def lines(self) -> Iterator[bytes]:
-        """Yield the lines as they come."""
-        rest = b""
-        for chunk in self.chunks():
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from whole
-        if rest:
-            yield rest
-
-    def cut(self) -> None:
-        """Have it end now; from any thread."""
-        with suppress(Exception):
-            sock = self._response.connection.sock
-            if sock is not None:
-                sock.shutdown(socket.SHUT_RDWR)
-
-    def release(self) -> None:
-        """Give the connection back, in the thread that reads it."""
-        with suppress(Exception):
-            self._response.close()
-            self._response.release_conn()
 
 
 class Cluster:
@@ -96,8 +54,9 @@ class Cluster:
         self, address: Address, connections: int = 320, inside: Path = Path(INSIDE)
     ) -> None:
         self._address, self._connections, self._inside = address, connections, inside
-        self._lock = threading.Lock()
-        self._loaded_s = float("-inf")
+        self._lock, self._renewing = threading.Lock(), threading.Lock()
+        self._tried_s, self._due_s = float("-inf"), float("inf")
+        self._failed = ""
         self._sdk: Any = None
         self._plurals: dict[tuple[str, str, str], str] = {}
         self.namespace = own_namespace(address, inside)
@@ -112,7 +71,7 @@ class Cluster:
             found = self.call("GET", "/api/v1/namespaces/kube-system")
             name = str(found["metadata"]["uid"])
         except KubernetesError as e:
-            if e.status != FORBIDDEN:
+            if (e.status, e.word) != (FORBIDDEN, "Forbidden"):
                 raise
             host = str(self._sdk.configuration.host)
             name = hashlib.sha256(host.encode()).hexdigest()[:32]
@@ -159,19 +118,23 @@ class Cluster:
         Raises:
             KubernetesError: it was refused, or the cluster does not answer.
         """
-        stop, wait_s, renewed = time.monotonic() + LIMIT_S, _FIRST_WAIT_S, False
+        stop, wait_s = time.monotonic() + LIMIT_S, _FIRST_WAIT_S
+        unknown = renewed = False
         while True:
             try:
+                if unknown:
+                    self._load()
+                    unknown, renewed = False, True
                 return self._once(method, path, body, query)
             except KubernetesError as e:
                 if e.status == UNAUTHORIZED and not renewed:
-                    renewed = True
-                    self._load()
+                    unknown = True
                     continue
                 wait_s = max(e.retry_after_s, wait_s * random.uniform(0.7, 1.3))  # noqa: S311
                 late = time.monotonic() + wait_s > stop
                 past = time.clock_gettime(time.CLOCK_BOOTTIME) + wait_s >= until
-                if late or past or (e.status and e.status not in _AGAIN):
+                again = not e.status or e.status in _AGAIN or (method == "POST" and e.clashed)
+                if late or past or not again:
                     raise
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, LIMIT_S / 4)
@@ -193,8 +156,17 @@ class Cluster:
         Raises:
             KubernetesError: it was refused, or the cluster does not answer.
         """
+        try:
+            return self._open(path, query)
+        except KubernetesError as e:
+            if e.status != UNAUTHORIZED:
+                raise
+        self._load()
+        return self._open(path, query)
+
+    def _open(self, path: str, query: Mapping[str, str]) -> Stream:
         # Not all at one time: many logs that say nothing are asked for again one after another.
-        silence_s = _SILENCE_S * random.uniform(0.9, 1.4)  # noqa: S311 - not for secrets
+        silence_s = SILENCE_S * random.uniform(0.9, 1.4)  # noqa: S311 - not for secrets
         timeout = urllib3.Timeout(connect=_CONNECT_S, read=silence_s)
         response = self._send("GET", path, None, query, timeout=timeout, preload_content=False)
         if response.status >= 400:  # noqa: PLR2004 - HTTP's
@@ -226,10 +198,11 @@ class Cluster:
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str], **more: Any
     ) -> Any:
-        with self._lock:
-            sdk = self._sdk
         headers = {"Accept": "application/json"}
-        with connection_errors("the agent's credentials for the cluster cannot be had"):
+        what = "the agent's credentials for the cluster cannot be had"
+        self._keep_good()
+        with self._lock, connection_errors(what):
+            sdk = self._sdk
             for auth in sdk.configuration.auth_settings().values():
                 headers[auth["key"]] = auth["value"]
         if body is not None:
@@ -247,14 +220,40 @@ class Cluster:
             )
 
     def _load(self) -> None:
-        """Read the configuration, and with it credentials that have changed."""
+        """Read the configuration, and with it credentials that have changed.
+
+        Raises:
+            KubernetesError: there are none now; also when that was seen a moment ago.
+        """
+        with self._renewing:
+            if time.monotonic() - self._tried_s >= 1.0:
+                self._renew()
+            if self._failed:
+                raise KubernetesError(self._failed)
+
+    def _keep_good(self) -> None:
+        """Have new credentials before these expire; all others go on with these meanwhile."""
         with self._lock:
-            if time.monotonic() - self._loaded_s < 1.0:
+            now = time.monotonic()
+            if now < self._due_s:
                 return
-            configuration = kubernetes.client.Configuration()
-            configuration.connection_pool_maxsize = self._connections
-            configure(configuration, self._address, self._inside)
+            self._due_s = now + _RENEW_S
+        with self._renewing:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Read the configuration, or note why that fails; one thread at a time."""
+        configuration = kubernetes.client.Configuration()
+        configuration.connection_pool_maxsize = self._connections
+        try:
+            good_s = configure(configuration, self._address, self._inside)
+        except KubernetesError as e:
+            self._failed = str(e)
+            return
+        finally:
+            self._tried_s = time.monotonic()
+        with self._lock:
             old, self._sdk = self._sdk, kubernetes.client.ApiClient(configuration)
-            self._loaded_s = time.monotonic()
+            self._failed, self._due_s = "", time.monotonic() + max(good_s, _RENEW_S)
         if old is not None:
             old.rest_client.pool_manager.clear()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import kubernetes.config
 import urllib3
 from kubernetes.config.incluster_config import InClusterConfigLoader
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.paths import Address
@@ -21,9 +23,16 @@ from launchyard.adapters.kubernetes.paths import Address
 INSIDE: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 """The folder of a pod that holds the token of its account, its namespace and the authority."""
 
+_SPARE_S: Final = 300.0
+_SPARE_PART: Final = 0.2
+_MAY_FAIL: Final = ("exec", "tokenFile", "auth-provider")
+"""Ways to credentials that the SDK only logs the failures of; then it would ask as nobody."""
 
-def configure(configuration: Any, address: Address, inside: Path) -> None:
+
+def configure(configuration: Any, address: Address, inside: Path) -> float:
     """Fill the SDK's *configuration* in, with credentials as they are now.
+
+    Return for how many seconds they are good, without a spare part for getting others.
 
     Raises:
         KubernetesError: it cannot be read, or its program fails.
@@ -33,13 +42,52 @@ def configure(configuration: Any, address: Address, inside: Path) -> None:
             InClusterConfigLoader(  # type: ignore[no-untyped-call]
                 token_filename=str(inside / "token"), cert_filename=str(inside / "ca.crt")
             ).load_and_set(configuration)
-            return
-        kubernetes.config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=address.kubeconfig or None,
-            context=address.context or None,
-            client_configuration=configuration,
-            persist_config=False,
+            return float("inf")
+        files = address.kubeconfig or kubernetes.config.KUBE_CONFIG_DEFAULT_LOCATION
+        merged = KubeConfigMerger(files).config  # type: ignore[no-untyped-call]
+        if merged is None:
+            raise kubernetes.config.ConfigException("there is no kubeconfig")
+        loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
+            config_dict=merged, active_context=address.context or None, config_base_path=None
         )
+        loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+        _check_known(configuration, _user(merged, loader.current_context))
+    # The SDK would get new ones by itself, in all threads at a time.
+    configuration.refresh_api_key_hook = None
+    return _good_s(getattr(loader, "expiry", None))
+
+
+def _user(merged: Any, context: Any) -> dict[str, Any]:
+    """Return what a kubeconfig says of the user of a context."""
+    name = (context.get("context") or {}).get("user")
+    if not name or "users" not in merged:
+        return {}
+    found = merged["users"].get_with_name(name, safe=True)
+    user = found.safe_get("user") if found is not None else None
+    return user if isinstance(user, dict) else {}
+
+
+def _check_known(configuration: Any, user: dict[str, Any]) -> None:
+    """Refuse to be nobody where the kubeconfig names somebody.
+
+    Raises:
+        KubernetesError: no credentials came; trying again may help.
+    """
+    way = next((way for way in _MAY_FAIL if way in user), None)
+    if way is None or configuration.api_key or configuration.cert_file:
+        return
+    if way == "exec":
+        program = (user[way] or {}).get("command")
+        remedy = f"run `{program}` with the agent's environment to see why"
+        raise KubernetesError(f"the kubeconfig's program gave no credentials: {remedy}")
+    raise KubernetesError(f"the kubeconfig's `{way}` gave no credentials: renew it there")
+
+
+def _good_s(expiry: datetime | None) -> float:
+    if expiry is None:
+        return float("inf")
+    left_s = (expiry - datetime.now(UTC)).total_seconds()
+    return left_s - min(_SPARE_S, left_s * _SPARE_PART)
 
 
 def _is_inside(inside: Path) -> bool:

@@ -15,6 +15,7 @@ FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 GONE: Final = 410
+_EXISTS: Final = "AlreadyExists"
 _BAD_REQUEST: Final = 400
 _INVALID: Final = frozenset({413, 422})
 _TOO_MANY: Final = 429
@@ -34,14 +35,25 @@ class KubernetesError(RunnerError):
     def __init__(
         self, message: str, status: int = 0, *, retry_after_s: float = 0.0, word: str = ""
     ) -> None:
-        refused = 0 < status < _BROKEN and status != _TOO_MANY
+        self.status, self.retry_after_s, self.word = status, retry_after_s, word
+        passing = self.clashed or status in {UNAUTHORIZED, _TOO_MANY}
+        refused = 0 < status < _BROKEN and not passing
         reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE
         if refused and _is_objection(status, message, word):
             reason = Reason.SPEC_INVALID
         elif status == FORBIDDEN and "exceeded quota" in message:
             reason = Reason.QUOTA_EXCEEDED
         super().__init__(message[:_WORDS], reason=reason, retry=not refused)
-        self.status, self.retry_after_s, self.word = status, retry_after_s, word
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether an object of that name is there already."""
+        return self.status == CONFLICT and self.word == _EXISTS
+
+    @property
+    def clashed(self) -> bool:
+        """Tell whether others wrote at the same time, as to the quota that an object counts in."""
+        return self.status == CONFLICT and self.word != _EXISTS
 
 
 def refusal(

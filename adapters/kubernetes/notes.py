@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from launchyard.adapters.kubernetes.errors import CONFLICT, NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
 from launchyard.adapters.kubernetes.paths import CONFIG_MAPS, Spot, spot_of
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.domain.attempt import AttemptState
@@ -79,7 +79,7 @@ class Notes:
         try:
             cluster.call("POST", CONFIG_MAPS.path(spot.place.namespace), body)
         except KubernetesError as e:
-            if e.status != CONFLICT:
+            if not e.exists:
                 raise
             self.read(handle)  # another process's; from now on it is known here, too
         else:

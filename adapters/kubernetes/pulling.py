@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import CONFLICT, NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
 from launchyard.adapters.kubernetes.logins import Logins
 from launchyard.adapters.kubernetes.paths import SECRETS, Address
 from launchyard.domain.documents import Json
@@ -73,7 +73,7 @@ class PullSecrets:
             cluster.call("POST", path, secret)
         except KubernetesError as e:
             # Another agent's, made in between: its login is as new as ours.
-            if e.status != CONFLICT:
+            if not e.exists:
                 raise
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from launchyard.adapters.kubernetes.client import Cluster, Stream
+from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import GONE, KubernetesError
+from launchyard.adapters.kubernetes.stream import Stream
 from launchyard.ports import events
 
 _log = logging.getLogger(__name__)
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 20.0
-_WATCH_S: Final = 300
 _QUICK_S: Final = 1.0
 
 Obj = dict[str, Any]
@@ -29,10 +29,12 @@ class Wanted:
     """What to keep up with, and who hears of it, in the reflector's thread.
 
     `listed` gets all pages of a list, lazily; what is in none of them is no longer there. `told`
-    gets an event's type and its object.
+    gets an event's type and its object. `watch_s` is how long one watch goes on: nothing need be
+    heard in it where the cluster gives no bookmarks.
     """
 
     path: str
+    watch_s: float = 300.0
     query: dict[str, str] = field(default_factory=dict)
     listed: Callable[[Iterable[Obj]], None]
     told: Callable[[str, Obj], None]
@@ -81,6 +83,8 @@ class Reflector:
                 # A watch that ends at once, again and again, is no reason to hurry.
                 if time.monotonic() - began < _QUICK_S:
                     self._rest(0.0)
+                else:
+                    self._wait_s = _FIRST_WAIT_S
 
     def _stumble(self, error: KubernetesError) -> None:
         if self._closed.is_set():
@@ -120,10 +124,12 @@ class Reflector:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
-            "timeoutSeconds": str(round(_WATCH_S * random.uniform(0.8, 1.2))),  # noqa: S311
+            "timeoutSeconds": str(round(self._wanted.watch_s * random.uniform(0.8, 1.2))),  # noqa: S311
         }
         stream = self._stream = self._cluster.stream(self._wanted.path, query)
         try:
+            if self._closed.is_set():
+                return  # while it was begun, so that nobody cut it
             for line in stream.lines():
                 if self._closed.is_set():
                     return

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from launchyard.adapters.kubernetes import claims
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
+from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
 from launchyard.adapters.kubernetes.places import PLACE, Places
 from launchyard.adapters.kubernetes.pulling import PullSecrets
@@ -70,14 +70,19 @@ class Submitting:
         return self._places.handle(place, made)
 
     def find(self, owner: Owner, place: Place, name: str) -> Handle | None:
-        """Look an owner's object up in one place."""
+        """Look an owner's object up in one place.
+
+        Raises:
+            RunnerError: it may be there or not; trying again may help.
+        """
         cluster = self._places.cluster(place.address)
         try:
             found = cluster.call("GET", place.kind.path(place.namespace, name))
         except KubernetesError as e:
-            if not e.status:
-                raise
-            return None
+            if e.status == NOT_FOUND:
+                return None
+            text = f"{name} cannot be looked up: {e}"
+            raise RunnerError(text, reason=Reason.TARGET_UNREACHABLE, retry=True) from None
         if not _is_of(found, owner):
             return None
         return self._places.handle(place, found)
@@ -89,7 +94,7 @@ class Submitting:
         try:
             return cluster.call("POST", path, document, query=_STRICT, until=launch.deadline)
         except KubernetesError as e:
-            if e.status != CONFLICT:
+            if not e.exists:
                 raise
         found = cluster.call("GET", f"{path}/{name}")
         if _is_before(found, launch.owner):
@@ -154,7 +159,7 @@ def _instead(cluster: Cluster, path: str, old: Obj, document: Obj, deadline: flo
         try:
             return cluster.call("POST", path, document, query=_STRICT, until=deadline)
         except KubernetesError as e:
-            if e.status != CONFLICT:
+            if not e.exists:
                 raise
         time.sleep(_AGAIN_S)
     text = f"{document['kind']} {name} of the attempt before is still there"

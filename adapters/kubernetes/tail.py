@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from launchyard.adapters.kubernetes.client import Cluster, Stream
+from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
 from launchyard.adapters.kubernetes.marks import Mark, Reader
 from launchyard.adapters.kubernetes.paths import POD_KIND
+from launchyard.adapters.kubernetes.stream import Stream
 
 _AHEAD_B: Final = 256 << 10
 _BREATH_S: Final = 0.5

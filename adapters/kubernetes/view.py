@@ -29,6 +29,10 @@ GRACE: Final = "launchyard.dev/grace"
 
 _MOST_PODS: Final = 50
 _MOST_EVENTS: Final = 500
+_EVENTS_S: Final = 60.0
+"""How long a watch of events goes on: clusters give no bookmarks there, and a silence means a
+connection that is gone."""
+
 Key = tuple[str, str]
 
 
@@ -156,10 +160,12 @@ class View:
         with self._lock:
             if self._words is not None:
                 return
-            query = {"fieldSelector": "type=Warning"}
-            path = EVENT_KIND.path(self._namespace)
             wanted = Wanted(
-                path=path, query=query, listed=self._events_listed, told=self._event_told
+                path=EVENT_KIND.path(self._namespace),
+                query={"fieldSelector": "type=Warning"},
+                watch_s=_EVENTS_S,
+                listed=self._events_listed,
+                told=self._event_told,
             )
             self._words = Reflector(self._cluster, wanted)
         self._words.start()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import kubernetes.client
 import pytest
 
 from launchyard.adapters.kubernetes.client import Cluster
+from launchyard.adapters.kubernetes.credentials import configure
 from launchyard.adapters.kubernetes.paths import Address
 from launchyard.ports.runner import RunnerError
 from tests.adapters.git.gitserver import make_certificate
@@ -24,8 +29,10 @@ from tests.rig.kubernetes.standin import Kubernetes, standin
 PROGRAM: Final = """\
 #!/bin/sh
 echo "$CLUSTER_REGION $1" >> "$0.asked"
+if [ -e "$0.fails" ]; then rm "$0.fails"; exit 1; fi
 printf '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
-printf '"status": {"token": "%s"}}' "$(cat "$0.token")"
+printf '"status": {"expirationTimestamp": "2026-01-01T00:00:00Z", '
+printf '"token": "%s"}}' "$(cat "$0.token")"
 """
 IN_POD: Final = """\
 import sys
@@ -60,9 +67,12 @@ def scope_of(cluster: Cluster) -> str:
         return ""
 
 
-def test_a_program_gives_credentials(cluster: Kubernetes, tmp_path: Path) -> None:
-    """W-31: as those of EKS, GKE and AKS, with words and variables; what it gives may change."""
-    program = tmp_path / "get-token"
+def asking(cluster: Kubernetes, folder: Path) -> tuple[str, Path]:
+    """Write a program that gives the stand-in's token, and a kubeconfig that names it.
+
+    Return the kubeconfig's path, and the program's. What it gives is always about to expire.
+    """
+    program = folder / "get-token"
     program.write_text(PROGRAM)
     program.chmod(0o700)
     Path(f"{program}.token").write_text(cluster.standin.token)
@@ -75,20 +85,85 @@ def test_a_program_gives_credentials(cluster: Kubernetes, tmp_path: Path) -> Non
             "interactiveMode": "Never",
         }
     }
-    path = kubeconfig(tmp_path / "exec", cluster, user)
+    return kubeconfig(folder / "exec", cluster, user), program
+
+
+def asked(program: Path) -> list[str]:
+    """Return with what the program was called each time."""
+    return Path(f"{program}.asked").read_text().splitlines()
+
+
+@pytest.fixture
+def renewed(cluster: Kubernetes) -> Iterator[str]:
+    """Give a token that the cluster can be told to want instead."""
     old = cluster.standin.token
+    yield "renewed"
+    cluster.standin.token = old
+
+
+def test_a_program_gives_credentials(cluster: Kubernetes, tmp_path: Path, renewed: str) -> None:
+    """W-31: as those of EKS, GKE and AKS, with words and variables; what it gives may change."""
+    path, program = asking(cluster, tmp_path)
     with closing(Cluster(Address(path))) as found:
         scope = found.scope("ml")
-        cluster.standin.token = "renewed"  # noqa: S105
-        Path(f"{program}.token").write_text("renewed")
-        try:
-            # Who is told that they are no longer good reads them again, once a second at most.
-            until(lambda: scope_of(found) == scope, "the new credentials")
-        finally:
-            cluster.standin.token = old
-    asked = Path(f"{program}.asked").read_text().splitlines()
-    assert set(asked) == {"north get-token"}
-    assert len(asked) >= 2
+        cluster.standin.token = renewed
+        Path(f"{program}.token").write_text(renewed)
+        Path(f"{program}.fails").touch()
+        # Who is told that they are no longer good reads them again, once a second at most.
+        until(lambda: scope_of(found) == scope, "the new credentials")
+    assert set(asked(program)) == {"north get-token"}
+    assert len(asked(program)) >= 3, "the second time it failed"
+
+
+def test_who_has_no_credentials_asks_nothing(cluster: Kubernetes, tmp_path: Path) -> None:
+    """Else the cluster answers to nobody, who may not see what it is called."""
+    path, program = asking(cluster, tmp_path)
+    Path(f"{program}.fails").touch()
+    with pytest.raises(RunnerError, match=r"program gave no credentials: run `\S+`") as caught:
+        Cluster(Address(path))
+    assert caught.value.retry
+    with closing(Cluster(Address(path))) as found:
+        assert found.scope("ml")
+
+
+def test_one_program_runs_for_all_who_ask(cluster: Kubernetes, tmp_path: Path) -> None:
+    """Before its credentials expire it is run again, once; what is there serves until then."""
+    path, program = asking(cluster, tmp_path)
+    with closing(Cluster(Address(path))) as found, ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(found.scope, ["ml"] * 32))) == 1
+        assert len(asked(program)) == 1
+        found._due_s = 0.0
+        Path(f"{program}.fails").touch()
+        assert len(set(threads.map(found.scope, ["ml"] * 32))) == 1
+        assert len(asked(program)) == 2
+
+
+def test_watches_read_credentials_again(cluster: Kubernetes, tmp_path: Path, renewed: str) -> None:
+    """A watch is all that an agent does for hours: it must not go on with what was good once."""
+    path = kubeconfig(tmp_path / "static", cluster, {"token": cluster.standin.token})
+    with closing(Cluster(Address(path))) as found:
+        cluster.standin.token = renewed
+        kubeconfig(tmp_path / "static", cluster, {"token": renewed})
+
+        def hears() -> bool:
+            with contextlib.suppress(RunnerError):
+                found.stream("/api/v1/pods", {"watch": "true", "timeoutSeconds": "1"}).release()
+                return True
+            return False
+
+        until(hears, "a watch")
+
+
+@pytest.mark.parametrize(("left_s", "good_s"), [(3600, 3300), (60, 48), (-5, -4)])
+def test_credentials_are_renewed_in_time(
+    cluster: Kubernetes, tmp_path: Path, left_s: int, good_s: int
+) -> None:
+    """Five minutes before they expire, or a fifth of a shorter life."""
+    path, program = asking(cluster, tmp_path)
+    at = (datetime.now(UTC) + timedelta(seconds=left_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    program.write_text(PROGRAM.replace("2026-01-01T00:00:00Z", at))
+    found = configure(kubernetes.client.Configuration(), Address(path), tmp_path)
+    assert good_s - LIMIT_S <= found <= good_s + 1
 
 
 def test_credentials_that_are_not_good_are_told(cluster: Kubernetes, tmp_path: Path) -> None:

@@ -99,9 +99,41 @@ def test_a_busy_cluster_is_asked_later(runner: KubernetesRunner, proxy: Proxy) -
     assert end_of(runner, handle).state is S.SUCCEEDED
 
 
-def test_no_try_comes_after_the_deadline(runner: KubernetesRunner, proxy: Proxy) -> None:
+def test_a_name_is_free_only_where_the_cluster_says_so(
+    runner: KubernetesRunner, proxy: Proxy
+) -> None:
+    """What cannot be looked up now may be running: who took it for absent would leave it there."""
+    wish = launch("sleep 600")
+    handle = runner.submit(wish)
+    for code in (401, 403, 429, 503):
+        proxy.add(Fault("GET", f"/jobs/{wish.name}", status=code, retry_after_s=60, times=9))
+        with pytest.raises(RunnerError, match="cannot be looked up") as caught:
+            runner.find(wish.owner, wish.name)
+        assert caught.value.retry
+        proxy.faults.clear()
+    assert runner.find(wish.owner, wish.name) == handle
+    assert runner.find(wish.owner, "another") is None
+    runner.cancel(handle, 0.0, Reason.CANCELLED)
+
+
+def test_a_conflict_is_not_taken_for_a_name_that_is_there(
+    runner: KubernetesRunner, proxy: Proxy, cluster: Kubernetes
+) -> None:
+    """Others who write to the same quota at the same time: asked again, it goes through."""
+    for what in ("/jobs", "/secrets", "/configmaps"):
+        proxy.add(Fault("POST", what, status=409, word="Conflict", times=2))
+    handle = runner.submit(launch("sleep 600", secrets={"WORD": "x"}))
+    runner.cancel(handle, 0.0, Reason.CANCELLED)
+    assert end_of(runner, handle).state is S.CANCELLED
+    assert notes_on(cluster, handle)
+    assert not any(fault.times for fault in proxy.faults)
+    runner.remove(handle)
+
+
+@pytest.mark.parametrize("code", [409, 500])
+def test_no_try_comes_after_the_deadline(runner: KubernetesRunner, proxy: Proxy, code: int) -> None:
     """Who cannot create in time gives up: another agent may have the lease by then."""
-    proxy.add(Fault("POST", "/jobs", status=500, times=1000))
+    proxy.add(Fault("POST", "/jobs", status=code, word="Conflict", times=1000))
     wish = launch("exit 0")
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     late = type(wish)(

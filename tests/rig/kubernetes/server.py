@@ -88,6 +88,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, path: str, query: dict[str, str], body: Obj) -> None:
         cluster, token = self.served.cluster, self.served.token
+        if token and "Authorization" not in self.headers:
+            # As most API servers do: who shows nothing is somebody, without any rights.
+            message = f'forbidden: User "system:anonymous" cannot get path "{path}"'
+            raise RefusedError(403, "Forbidden", message)
         scheme, _, shown = str(self.headers.get("Authorization")).partition(" ")
         if token and (scheme.lower(), shown) != ("bearer", token):
             raise RefusedError(401, "Unauthorized", "Unauthorized")

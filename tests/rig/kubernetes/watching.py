@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from tests.rig.kubernetes.cluster import Change, Cluster
+from tests.rig.kubernetes.kinds import EVENTS
 from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, field_selects, selects
 
 _BOOKMARK_S: Final = 1.0
@@ -91,7 +92,8 @@ def changes_of(cluster: Cluster, wanted: Wanted) -> Iterator[str]:
         here = cluster.all(kind, wanted.space) if given == "0" else []
     for obj in filter(wanted.picks, here):
         yield _event("ADDED", json.dumps(obj))
-    marks = query.get("allowWatchBookmarks") == "true"
+    # Events are in no cache of an API server, and it is the cache that gives bookmarks.
+    marks = query.get("allowWatchBookmarks") == "true" and kind is not EVENTS
     told = time.monotonic()
     while cluster.cuts == cuts:
         with cluster.changed:
