@@ -66,12 +66,14 @@ class ConfigRequest:
 class AgentStart:
     """How to start an agent; *server* is where it works, whatever its configuration says.
 
+    *key_file*, where there is one, is the file that the key came from and may be replaced in.
     *reload* reads the configuration again; it raises `ProgramError` when that is no longer valid.
     """
 
     config: AgentConfig
     server: str
     key: str = field(repr=False)
+    key_file: str = ""
     log_file: str = ""
     operations_port: int | None = None
     rebuild_journal: bool = False
@@ -131,11 +133,14 @@ class Programs(Protocol):
         """
         ...
 
-    def restore(self, file: str, state_dir: str) -> Backup:
+    def restore(self, file: str, state_dir: str, database: str) -> Backup:
         """Make a state folder of a backup; every token of before is stale from then on.
 
+        *database* is what the server is to have, which can only be the folder's own.
+
         Raises:
-            ProgramError: the backup is damaged, or of a newer release, or the folder is in use.
+            ProgramError: the backup is damaged, or of a newer release, or the folder is in use, or
+                the server is to have another database.
         """
         ...
 

@@ -19,18 +19,20 @@ _STATE: Final[Callable[..., Any]] = click.option(
     help="The server's state folder; else below XDG_DATA_HOME.",
 )
 
-
-@click.command()
-@click.argument("file")
-@_STATE
-@click.option(
+_DATABASE: Final[Callable[..., Any]] = click.option(
     "--database",
     default="",
     envvar="LAUNCHYARD_SERVER_DATABASE",
     show_envvar=True,
     metavar="URL",
-    help="Database; else SQLite in the state folder.",
+    help="The server's database; else SQLite in the state folder.",
 )
+
+
+@click.command()
+@click.argument("file")
+@_STATE
+@_DATABASE
 @json_option
 @click.pass_obj
 def backup(session: Session, *, file: str, state_dir: str, database: str, as_json: bool) -> None:
@@ -47,14 +49,16 @@ def backup(session: Session, *, file: str, state_dir: str, database: str, as_jso
 @click.command()
 @click.argument("file")
 @_STATE
+@_DATABASE
 @json_option
 @click.pass_obj
-def restore(session: Session, *, file: str, state_dir: str, as_json: bool) -> None:
+def restore(session: Session, *, file: str, state_dir: str, database: str, as_json: bool) -> None:
     """Make a server's state folder of the backup FILE; the folder must be empty or absent.
 
-    What agents hold from before is settled with them when they come back: see docs/operations.md.
+    The database is restored into it, too, and nowhere else. What agents hold from before is
+    settled with them when they come back: see docs/housekeeping.md.
     """
-    done = session.programs.restore(file, state_dir)
+    done = session.programs.restore(file, state_dir, database)
     if as_json:
         print_json(done)
         return

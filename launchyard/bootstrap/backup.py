@@ -23,6 +23,7 @@ from launchyard.ports.records import StoreError
 
 _FORMAT: Final = 1
 _FAILED: Final = 1
+_CONFIG: Final = 3
 _CONFLICT: Final = 6
 _BLOBS: Final = "blobs"
 
@@ -81,13 +82,19 @@ def _about(copied: Copied, now_ms: int) -> Json:
     }
 
 
-def restore(file: str, state_dir: str) -> Backup:
+def restore(file: str, state_dir: str, database: str) -> Backup:
     """Make a state folder of a backup; every token of before is stale from then on.
 
     Raises:
-        ProgramError: the backup is damaged, or of a newer release, or the folder is not empty.
+        ProgramError: the backup is damaged, or of a newer release, or the folder is not empty, or
+            the server is to have another *database* than that of the folder.
     """
     state, path = server_folder(state_dir), Path(file).absolute()
+    if database and not _is_file(database, state / DATABASE):
+        what = f"the restored database is {state / DATABASE}, and the server is to have another one"
+        where = "--database, or LAUNCHYARD_SERVER_DATABASE"
+        remedy = "set it to that file, or leave it out, both here and for the server"
+        raise ProgramError(what, code=_CONFIG, where=where, remedy=remedy)
     if state.exists() and any(state.iterdir()):
         what = f"the state folder {state} is not empty"
         remedy = "name a new one with --state-dir, or move the old one away"
@@ -101,6 +108,14 @@ def restore(file: str, state_dir: str) -> Backup:
         finally:
             shutil.rmtree(half, ignore_errors=True)
     return done
+
+
+def _is_file(database: str, path: Path) -> bool:
+    """Tell whether an address of a database, which may hold a password, is that of a file."""
+    try:
+        return path_of(database).resolve() == path.resolve()
+    except StoreError:
+        return False
 
 
 def _unpack(path: Path, half: Path) -> Backup:

@@ -71,10 +71,10 @@ class LocalPrograms:
 
         return back_up(file, state_dir, database)
 
-    def restore(self, file: str, state_dir: str) -> Backup:
+    def restore(self, file: str, state_dir: str, database: str) -> Backup:
         from launchyard.bootstrap.backup import restore
 
-        return restore(file, state_dir)
+        return restore(file, state_dir, database)
 
     def tidy(self, state_dir: str, *, dry_run: bool) -> Sequence[Gone]:
         from launchyard.bootstrap.tidying import tidy_of
@@ -89,6 +89,7 @@ class LocalPrograms:
             AgentOptions(
                 server=start.server,
                 key=start.key,
+                key_file=start.key_file,
                 log_file=start.log_file,
                 operations_port=start.operations_port,
                 rebuild_journal=start.rebuild_journal,

@@ -79,6 +79,17 @@ def _restored(home: Home, backup: Path, state: Path) -> None:
     shutil.copy(old / "admin.key", new)
 
 
+def _cannot_go_elsewhere(home: Home, backup: Path, state: Path) -> None:
+    """The next start would serve another database beside the restored files, without a word."""
+    words = ("server", "restore", str(backup), "--state-dir", str(state))
+    urls = (f"sqlite:///{state.parents[1] / 'old.db'}", "postgresql://u:passw0rd@127.0.0.1/yard")
+    for url in urls:
+        refused = home.run(*words, env={"LAUNCHYARD_SERVER_DATABASE": url})
+        assert (refused.code, state.exists()) == (3, False)
+        assert "LAUNCHYARD_SERVER_DATABASE" in refused.err
+        assert "passw0rd" not in refused.err
+
+
 def _cannot_go_over(home: Home, backup: Path, state: Path) -> None:
     full = home.run("server", "restore", str(backup), "--state-dir", str(state))
     assert full.code == 6
@@ -112,6 +123,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
         server.kill()
     _is_private(backup)
     state = tmp_path / "new" / "state"
+    _cannot_go_elsewhere(home, backup, state)
     _restored(home, backup, state)
     with running_server(tmp_path / "new") as server:
         old.server = server
@@ -152,7 +164,7 @@ def test_a_backup_that_cannot_be_trusted_is_refused(tmp_path: Path, harm: str) -
         backup.write_text("my holiday pictures")
     new = tmp_path / "new"
     with pytest.raises(ProgramError, match="was not restored") as refused:
-        restore(str(backup), str(new))
+        restore(str(backup), str(new), f"sqlite:///{new / 'launchyard.db'}")
     assert ("does not know" if harm == "newer" else "damaged") in refused.value.where
     assert not new.exists()
     assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
