@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from launchyard.ports.records import ItemView
 
 _T = TypeVar("_T")
 _DEEPEST: Final = 200
+_LONGEST: Final = 40
 
 
 def answer_json(document: Json, status: int = 200) -> Response:
@@ -67,7 +69,7 @@ async def read_json(request: Request, most_b: int) -> Json:
     """Return the document in the body."""
     body = await read_bytes(request, most_b)
     try:
-        document: Json = json.loads(body, parse_constant=_no_constant)
+        document = parse(body)
         _check_depth_and_text(document, body)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -80,8 +82,26 @@ async def read_value(request: Request, kind: type[_T], most_b: int) -> _T:
     return from_json(kind, await read_json(request, most_b))
 
 
+def parse(text: str | bytes) -> Json:
+    """Return the document in *text*, whose numbers are such as JSON can write again.
+
+    Raises:
+        ValueError: it is no JSON, or holds a number that is too large for us.
+        RecursionError: it is nested too deeply.
+    """
+    document: Json = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    return document
+
+
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:_LONGEST]} is too large")
+    return number
 
 
 def _check_depth_and_text(document: Json, body: bytes) -> None:
@@ -188,6 +208,7 @@ __all__ = [
     "answer_value",
     "fields",
     "flag",
+    "parse",
     "part",
     "path_whole",
     "read_bytes",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from typing import Final
 
+from launchyard.adapters.http.bodies import parse
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import RefusalError, wrong
 from launchyard.domain.config.problem import DocumentError
@@ -86,7 +86,7 @@ async def _bytes(house: House, artifact: Artifact) -> bytes:
 
 def _parsed(raw: bytes, name: str) -> WandbJob:
     try:
-        return parse_job(json.loads(raw))
+        return parse_job(parse(raw))
     except DocumentError as e:
         told = "; ".join(f"{dotted(one.path)}: {one.message}" for one in e.problems)
         raise _broken(name, told) from None

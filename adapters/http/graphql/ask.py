@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from starlette.requests import Request
 
+from launchyard.adapters.http.bodies import parse
 from launchyard.adapters.http.graphql.own import Own, own_of, refused
 from launchyard.adapters.http.house import House
 from launchyard.adapters.http.problems import wrong
@@ -105,13 +106,11 @@ def document(text: object, path: str) -> Json:
     """Return the document in a `JSONString`; some clients send it as an object.
 
     Raises:
-        RefusalError: it is no JSON, or nested too deeply.
+        RefusalError: it is no JSON, as a number that is too large, or nested too deeply.
     """
-    if not isinstance(text, str):
-        return text  # type: ignore[return-value]
     try:
-        found: Json = json.loads(text, parse_constant=_no_constant)
-        json.dumps(found, ensure_ascii=False).encode()
+        found: Json = parse(text) if isinstance(text, str) else text  # type: ignore[assignment]
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise wrong(path, "is no JSON") from None
     return found

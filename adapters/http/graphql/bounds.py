@@ -40,9 +40,9 @@ def check(document: DocumentNode) -> None:
     counter = _Counter(fragments)
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            if len(node.selection_set.selections) > MOST_CALLS:
-                raise _refused(f"asks for more than {MOST_CALLS} things at once")
             counter.count(node.selection_set, 1)
+            if counter.calls(node.selection_set) > MOST_CALLS:
+                raise _refused(f"asks for more than {MOST_CALLS} things at once")
 
 
 class _Counter:
@@ -62,6 +62,14 @@ class _Counter:
             inner = self._inner(node)
             if inner is not None:
                 self.count(inner, depth + 1)
+
+    def calls(self, selections: SelectionSetNode) -> int:
+        """Return how many fields there are at the root, once it is known that they have an end."""
+        found = 0
+        for node in selections.selections:
+            inner = None if isinstance(node, FieldNode) else self._inner(node)
+            found += 1 if inner is None else self.calls(inner)
+        return found
 
     def _inner(self, node: object) -> SelectionSetNode | None:
         match node:

@@ -11,6 +11,7 @@ import json
 import zlib
 from typing import Final
 
+from launchyard.adapters.http.bodies import parse
 from launchyard.domain.documents import Json
 from launchyard.ports.records import StoreError, Trouble
 
@@ -57,7 +58,7 @@ def unpack(kind: str, text: str) -> Json:
         plain = reader.decompress(base64.b64decode(packed, validate=True), _LONGEST_B)
         if reader.unconsumed_tail:
             raise _unknown(kind, text)
-        document: Json = json.loads(plain)
+        document = parse(plain)
     except (binascii.Error, zlib.error, ValueError, RecursionError):
         raise _unknown(kind, text) from None
     return document

@@ -52,12 +52,16 @@ def _laughs(levels: int) -> str:
     return " ".join(["{ viewer { ...F0 } }", *spread, f"fragment F{levels} on User {{ id }}"])
 
 
+MANY = " ".join(f"a{n}: viewer {{ id }}" for n in range(101))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{ viewer { nothing } }", "Cannot query field 'nothing' on type 'User'."),
         ("{ viewer {", "Syntax Error"),
-        ("{" + " ".join(f"a{n}: viewer {{ id }}" for n in range(101)) + "}", "100 things"),
+        ("{" + MANY + "}", "100 things"),
+        ("{ ...F } fragment F on Query { ... on Query {" + MANY + "} }", "100 things"),
         ("{" + "viewer { id }" * 3000 + "}", "more than 4000 tokens"),
         ("{ viewer { id } }" + " " * 70_000, "65536 characters"),
         (_deep(30), "deeper than 30 levels"),
@@ -123,3 +127,32 @@ def test_junk_in_a_stream_gets_an_answer(client: Client) -> None:
         }
     assert client.post("{}", "/sdk/otel/v1/metrics").status_code == 200
     assert json.loads(client.post("{}").text)["errors"]
+
+
+PUSH = """mutation { pushToRunQueueByName(input: {entityName: "team", projectName: "model-registry",
+  queueName: "%s", runSpec: %s}) { runQueueItemId } }"""
+
+
+def test_a_number_that_json_cannot_write_is_refused(client: Client, queue: str) -> None:
+    """Wherever it stands: in a body, in a document within it, or in a query's own text."""
+    rest = f"/api/v1/entities/team/queues/{queue}"
+    launch = b'{"spec": {"project": "p", "overrides": {"run_config": {"lr": %s}}}}'
+    for number in (b"1e999", b"-1e999", b"Infinity", b"NaN"):
+        for path in (f"{rest}/items", f"{rest}/plan"):
+            answer = client.server.ask("POST", path.removeprefix("/api/v1"), data=launch % number)
+            assert answer.status_code == 422, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["detail"].startswith("body: is no JSON")
+    config = b'{"config": {"env": {"A": 1e999}}}'
+    assert (
+        client.server.ask("PATCH", f"/entities/team/queues/{queue}", data=config).status_code == 422
+    )
+    for spec in ('"{\\"a\\": 1e999}"', "{a: 1e999}", "{a: [{b: -1e999}]}"):
+        [error] = client.ask(PUSH % (queue, spec))["errors"]
+        assert error["message"] == "runSpec: is no JSON", spec
+    text = "mutation P($s: JSONString!) " + PUSH.removeprefix("mutation") % (queue, "$s")
+    body = json.dumps({"query": text, "variables": {"s": {"a": "here"}}}).replace('"here"', "1e999")
+    answer = client.post(body)
+    assert answer.status_code == 422
+    assert "1e999 is too large" in answer.json()["errors"][0]["message"]
+    assert client.server.call("GET", f"/entities/team/queues/{queue}")["counts"]["waiting"] == 0
