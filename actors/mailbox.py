@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -35,6 +35,9 @@ class Mailbox(Generic[T]):
         self.held = 0
         """How many letters its actor has taken and not worked off, where it keeps count."""
         self.on_death: Callable[[], None] = _nothing
+        self.now: Callable[[], float] = _never
+        self.since: float | None = None
+        """Since when its actor works on what it has taken, by the clock `now`."""
 
     def put(self, letter: T) -> None:
         """Add *letter* and see to it that the actor looks."""
@@ -58,6 +61,24 @@ class Mailbox(Generic[T]):
                 taken.append(self._letters.get_nowait())
         return taken
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time from now on as work on the letters that were taken."""
+        self.since = self.now()
+        try:
+            yield
+        finally:
+            self.since = None
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Do not count the time: it is not the actor's fault, and a restart would not help."""
+        worked, self.since = self.since is not None, None
+        try:
+            yield
+        finally:
+            self.since = self.now() if worked else None
+
     def __len__(self) -> int:
         return self._letters.qsize()
 
@@ -72,3 +93,8 @@ class Mailbox(Generic[T]):
 
 def _nothing() -> None:
     """Do nothing."""
+
+
+def _never() -> float:
+    """Count no time: nobody has said by which clock."""
+    return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -42,7 +42,8 @@ class Role(pykka.ThreadingActor, Generic[T]):
         if isinstance(message, Drain):
             letters = self.mailbox.take_all()
             if letters:
-                self.work(letters)
+                with self.mailbox.working():
+                    self.work(letters)
                 self.mailbox.doing = ""
 
     def on_failure(self, *_: object) -> None:
@@ -85,7 +86,7 @@ class Crew:
         """Start an actor under *name*; *start* does it, now and whenever it must be replaced."""
         with self._lock:
             post = self._posts[name] = _Post(name, parent, mailbox, start)
-            mailbox.on_death = lambda: self._soon(post)
+            mailbox.on_death, mailbox.now = lambda: self._soon(post), self._now
             self._fill(post)
 
     def check(self) -> None:
@@ -129,6 +130,13 @@ class Crew:
     def dead(self) -> tuple[str, ...]:
         """Name the positions that nobody holds."""
         return tuple(view.name for view in self.views() if not view.alive)
+
+    def hung(self, names: Collection[str], after_s: float) -> tuple[str, ...]:
+        """Name those of *names* that have worked on one batch of letters for *after_s*."""
+        with self._lock:
+            since = {n: self._posts[n].mailbox.since for n in names if n in self._posts}
+        now = self._now()
+        return tuple(n for n, at in since.items() if at is not None and now - at >= after_s)
 
     def _soon(self, post: _Post) -> None:
         """Look again when the dead one may be replaced; in the dead one's thread."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from launchyard.actors.supervisor import Supervisor
 
 _MOST_SHOWN: Final = 1000
+_BRISK: Final = ("supervisor", "poller")
+"""Who is done with a batch of letters in no time; all others wait for a server, or for plugins."""
+_HUNG_S: Final = 60.0
 
 
 class StatusDesk:
@@ -64,8 +67,11 @@ class StatusDesk:
         )
 
     def stuck(self) -> tuple[str, ...]:
-        """Name what does not live any more though it should."""
-        return self._crew.dead()
+        """Name the actors that are dead, and those that never wait for others and do not move.
+
+        That the Supervisor waits for its journal does not count: a new start would wait, too.
+        """
+        return tuple(dict.fromkeys((*self._crew.dead(), *self._crew.hung(_BRISK, _HUNG_S))))
 
     def refresh(self) -> None:
         """Bring the gauges up to date, before somebody reads them."""

@@ -87,11 +87,16 @@ class Supervisor(Role[SupervisorFact]):
         self._desk.table.load(self._kit.journal.load())
         self._kit.publish(self)
         if self._registered:
-            events.SUPERVISOR_AGAIN.log(_log)
-            for row in list(self.table.rows.values()):
-                self._desk.resync(row)
-            self._orphans.begin()
-            self._finish_step()
+            with self.mailbox.working():
+                self._say_all_again()
+
+    def _say_all_again(self) -> None:
+        """Have everybody do what the one before this one may not have said."""
+        events.SUPERVISOR_AGAIN.log(_log)
+        for row in list(self.table.rows.values()):
+            self._desk.resync(row)
+        self._orphans.begin()
+        self._finish_step()
 
     def work(self, letters: Sequence[SupervisorFact]) -> None:
         self.mailbox.doing = f"decides about {len(letters)} facts"
@@ -197,7 +202,8 @@ class Supervisor(Role[SupervisorFact]):
         step, batch = self.table.take_step()
         if batch is not None:
             reach("journal.before_commit")
-            self._commit(batch)
+            with self.mailbox.waiting():
+                self._commit(batch)
             reach("journal.after_commit")
         self._send(step)
 

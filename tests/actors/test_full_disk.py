@@ -65,6 +65,7 @@ def test_a_full_disk_only_makes_wait(tmp_path: Path, server: ScriptedServer) -> 
         until(lambda: full(running), "the message")
         (tmp_path / "a.go").touch()
         assert runs_of(tmp_path / "b") == 0
+        assert running.agent.inbox.since is None  # a new start would wait, too
         disk.leave(10_000)
         for item in "ab":
             assert server.wait_end(item).state is S.SUCCEEDED
