@@ -38,6 +38,7 @@ NAME_LABEL: Final = "launchyard-name"
 IMAGES_OWN: Final = "/<the image's WORKDIR>"
 """Stands for a folder in what people are shown before the image is there."""
 
+_ON_A_NETWORK: Final = ("ip", "ip6", "link-local-ip", "network-alias")
 _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
@@ -196,10 +197,23 @@ def _put_rest(request: dict[str, Json], spec: LaunchSpec, settings: DockerSettin
     if published := settings.flags.get("publish"):
         keys = published if isinstance(published, dict) else {}
         merged(request, ("ExposedPorts",), {key: {} for key in keys})
+    if endpoint := _endpoint(settings):
+        place = ("NetworkingConfig", "EndpointsConfig", settings.text("network"))
+        merged(request, place, endpoint)
+
+
+def _endpoint(settings: DockerSettings) -> dict[str, Json]:
+    """Return what a container is called on its network."""
+    own: dict[str, Json] = {}
+    for key, flag in (("IPv4Address", "ip"), ("IPv6Address", "ip6")):
+        if said := settings.text(flag):
+            own[key] = said
+    if local := settings.words("link-local-ip"):
+        own["LinkLocalIPs"] = list[Json](local)
+    found: dict[str, Json] = {"IPAMConfig": own} if own else {}
     if aliases := settings.words("network-alias"):
-        network = settings.text("network")
-        endpoint: Json = {network: {"Aliases": list[Json](aliases)}}
-        merged(request, ("NetworkingConfig", "EndpointsConfig"), endpoint)
+        found["Aliases"] = list[Json](aliases)
+    return found
 
 
 def _image(spec: LaunchSpec) -> str:
@@ -259,6 +273,7 @@ def _unfit(spec: LaunchSpec, settings: DockerSettings) -> Iterator[Problem]:
         hint = "send it to a kubernetes queue, or leave them out"
         message = f"{TYPE} runs no services beside a job"
         yield Problem(path=("additional_services",), message=message, hint=hint)
-    if settings.flags.get("network-alias") and not settings.text("network"):
-        path = ("resource_args", TYPE, "network-alias")
-        yield Problem(path=path, message="needs a `network` that is not the default one")
+    for name in _ON_A_NETWORK:
+        if settings.flags.get(name) and not settings.text("network"):
+            path = ("resource_args", TYPE, name)
+            yield Problem(path=path, message="needs a `network` that is not the default one")

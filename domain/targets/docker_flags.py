@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from launchyard.domain.targets import docker_values as read
+from launchyard.domain.targets.docker_mounts import mounts
+from launchyard.domain.targets.docker_ports import exposed, ports
 from launchyard.domain.targets.docker_values import Read
 
 HOST: Final = "HostConfig"
@@ -47,6 +49,8 @@ def _guarded(name: str, reader: Read, *place: str, short: tuple[str, ...] = ()) 
 
 _LARGEST: Final = 2**63 - 1
 _ANY: Final = read.whole(0, _LARGEST)
+_RATE: Final = read.per_device("Rate", _ANY)
+_RATE_B: Final = read.per_device("Rate", read.size())
 
 FLAGS: Final = (
     _open("blkio-weight", read.whole(0, 1000), HOST, "BlkioWeight"),
@@ -59,7 +63,7 @@ FLAGS: Final = (
     _open("domainname", read.text, "Domainname"),
     _open("entrypoint", read.texts),
     _open("env", read.environment, short=("e",)),
-    _open("expose", read.exposed, "ExposedPorts"),
+    _open("expose", exposed, "ExposedPorts"),
     _open("gpus", read.gpus, HOST, "DeviceRequests"),
     _open("health-cmd", read.text),
     _open("health-interval", read.span, "Healthcheck", "Interval"),
@@ -88,30 +92,45 @@ FLAGS: Final = (
     _open("workdir", read.text, "WorkingDir", short=("w",)),
     _guarded("add-host", read.texts, HOST, "ExtraHosts"),
     _guarded("annotation", read.pairs, HOST, "Annotations"),
+    _guarded(
+        "blkio-weight-device",
+        read.per_device("Weight", read.whole(0, 1000)),
+        HOST,
+        "BlkioWeightDevice",
+    ),
     _guarded("cap-add", read.texts, HOST, "CapAdd"),
     _guarded("cap-drop", read.texts, HOST, "CapDrop"),
     _guarded("cgroup-parent", read.text, HOST, "CgroupParent"),
     _guarded("cgroupns", read.choice("host", "private"), HOST, "CgroupnsMode"),
+    _guarded("cpu-rt-period", _ANY, HOST, "CpuRealtimePeriod"),
+    _guarded("cpu-rt-runtime", _ANY, HOST, "CpuRealtimeRuntime"),
     _guarded("device", read.devices, HOST, "Devices"),
     _guarded("device-cgroup-rule", read.texts, HOST, "DeviceCgroupRules"),
+    _guarded("device-read-bps", _RATE_B, HOST, "BlkioDeviceReadBps"),
+    _guarded("device-read-iops", _RATE, HOST, "BlkioDeviceReadIOps"),
+    _guarded("device-write-bps", _RATE_B, HOST, "BlkioDeviceWriteBps"),
+    _guarded("device-write-iops", _RATE, HOST, "BlkioDeviceWriteIOps"),
     _guarded("dns", read.texts, HOST, "Dns"),
     _guarded("dns-option", read.texts, HOST, "DnsOptions", short=("dns-opt",)),
     _guarded("dns-search", read.texts, HOST, "DnsSearch"),
     _guarded("group-add", read.texts, HOST, "GroupAdd"),
+    _guarded("ip", read.text),
+    _guarded("ip6", read.text),
     _guarded("ipc", read.text, HOST, "IpcMode"),
     _guarded("isolation", read.text, HOST, "Isolation"),
     _guarded("link", read.texts, HOST, "Links"),
+    _guarded("link-local-ip", read.texts),
     _guarded("log-driver", read.text, HOST, "LogConfig", "Type"),
     _guarded("log-opt", read.pairs, HOST, "LogConfig", "Config"),
     _guarded("mac-address", read.text, "MacAddress"),
-    _guarded("mount", read.mounts, HOST, "Mounts"),
+    _guarded("mount", mounts, HOST, "Mounts"),
     _guarded("network", read.text, HOST, "NetworkMode", short=("net",)),
     _guarded("network-alias", read.texts, short=("net-alias",)),
     _guarded("oom-kill-disable", read.flag, HOST, "OomKillDisable"),
     _guarded("oom-score-adj", read.whole(-1000, 1000), HOST, "OomScoreAdj"),
     _guarded("pid", read.text, HOST, "PidMode"),
     _guarded("privileged", read.flag, HOST, "Privileged"),
-    _guarded("publish", read.ports, HOST, "PortBindings", short=("p",)),
+    _guarded("publish", ports, HOST, "PortBindings", short=("p",)),
     _guarded("publish-all", read.flag, HOST, "PublishAllPorts", short=("P",)),
     _guarded("read-only", read.flag, HOST, "ReadonlyRootfs"),
     _guarded("runtime", read.text, HOST, "Runtime"),
@@ -135,15 +154,22 @@ ELSEWHERE: Final = {
     "cidfile": "the agent keeps the container's id",
     "command": "docker run has no such argument; use `overrides.args` of a launch",
     "cpu": "docker run has no such argument; use `cpus`",
+    "cpu-count": "it is for Windows; use `cpus`",
+    "cpu-percent": "it is for Windows; use `cpus`",
     "detach": "a job always runs by itself",
     "detach-keys": "nobody is attached to a job",
+    "disable-content-trust": "the agent checks no signatures; name an image by its digest",
     "env-file": "the file would be the agent's; write the variables as `env`",
     "image": "a launch names its image: `launchyard launch -d IMAGE`",
     "interactive": "nobody can type into a job",
+    "io-maxbandwidth": "it is for Windows; use `device-read-bps` and `device-write-bps`",
+    "io-maxiops": "it is for Windows; use `device-read-iops` and `device-write-iops`",
+    "kernel-memory": "engines have given it up; use `memory`",
     "label-file": "the file would be the agent's; write the labels as `label`",
     "quiet": "there is nothing to be quiet about",
     "restart": "an attempt runs once; let the queue retry",
     "sig-proxy": "nobody is attached to a job",
     "tty": "a job has no terminal",
+    "use-api-socket": "it hands out the agent's own logins; mount the socket as a `volume`",
 }
 """What docker knows, or people think it does, and this target has not, with what to do instead."""

@@ -181,6 +181,21 @@ def devices(raw: Json) -> Json:
     return found
 
 
+def per_device(key: str, amount: Read) -> Read:
+    """Return the reader of a limit for each device, as /dev/sda:1m; *key* is the engine's word."""
+
+    def read(raw: Json) -> Json:
+        found: list[Json] = []
+        for word in raw if isinstance(raw, list) else [raw]:
+            path, _, limit = str(text(word)).rpartition(":")
+            if not path.startswith("/"):
+                raise refuse(word, "a device and its limit, as /dev/sda:1m")
+            found.append({"Path": path, key: amount(limit)})
+        return found
+
+    return read
+
+
 def volumes(raw: Json) -> Json:
     """Read volumes, as /data:/data:ro or name:/data, kept as words."""
     found: list[Json] = []
@@ -193,55 +208,8 @@ def volumes(raw: Json) -> Json:
     return found
 
 
-def mounts(raw: Json) -> Json:
-    """Read mounts, as type=bind,source=/data,target=/data,readonly."""
-    return [_mount(word) for word in (raw if isinstance(raw, list) else [raw])]
-
-
-def _mount(word: Json) -> Json:
-    allowed = "as type=bind,source=/data,target=/data,readonly"
-    given = dict(part.partition("=")[::2] for part in str(text(word)).split(","))
-    kind, target = given.pop("type", "volume"), _first(given, "target", "destination", "dst")
-    source = _first(given, "source", "src")
-    read_only = {given.pop(key) for key in ("readonly", "ro") if key in given}
-    if given or not target.startswith("/") or kind not in {"bind", "volume", "tmpfs"}:
-        raise refuse(word, allowed)
-    mount: dict[str, Json] = {"Type": kind, "Target": target}
-    if source:
-        mount["Source"] = source
-    if read_only - {"false", "0"}:
-        mount["ReadOnly"] = True
-    return mount
-
-
-def _first(given: dict[str, str], *keys: str) -> str:
-    return next((given.pop(key) for key in keys if key in given), "")
-
-
-def ports(raw: Json) -> Json:
-    """Read published ports, as 8080:80/tcp or 127.0.0.1:8080:80."""
-    found: dict[str, Json] = {}
-    for word in raw if isinstance(raw, list) else [raw]:
-        rest, _, inside = str(text(word)).rpartition(":")
-        address, _, outside = rest.rpartition(":")
-        port, _, protocol = inside.partition("/")
-        if not port.isdigit() or (outside and not outside.isdigit()):
-            raise refuse(word, "as 8080:80 or 127.0.0.1:8080:80/tcp")
-        key = f"{port}/{protocol or 'tcp'}"
-        binding: Json = {"HostIp": address, "HostPort": outside}
-        before = found.get(key)
-        found[key] = [*(before if isinstance(before, list) else []), binding]
-    return found
-
-
-def exposed(raw: Json) -> Json:
-    """Read ports that are exposed, as 80 or 80/udp."""
-    words = [str(text(word)) for word in (raw if isinstance(raw, list) else [raw])]
-    return {word if "/" in word else f"{word}/tcp": {} for word in words}
-
-
 def gpus(raw: Json) -> Json:
-    """Read a request for GPUs: all, a number, or device=0,1."""
+    """Read a request for GPUs: all, a number, or device=0,1; what says neither means one."""
     allowed = "`all`, a number, or `device=0,1`"
     request: dict[str, Json] = {"Driver": "", "Capabilities": [["gpu"]], "Options": {}}
     if isinstance(raw, bool) or not isinstance(raw, str | int):
@@ -249,6 +217,10 @@ def gpus(raw: Json) -> Json:
     said = str(raw).strip()
     given = _gpu_words(said)
     ids, count = given.pop("device", ""), given.pop("count", "")
+    if given and not ids and not count:
+        count = "1"
+    if options := given.pop("options", ""):
+        request["Options"] = pairs(list[Json](next(csv.reader([options]))))
     if driver := given.pop("driver", ""):
         request["Driver"] = driver
     if more := given.pop("capabilities", ""):
