@@ -15,15 +15,16 @@ NAME: Final = "wandb"
 
 
 def _server(place: Place) -> LaunchServer:
+    from launchyard.adapters.wandb.keys import key_in
     from launchyard.adapters.wandb.launch_server import WandbLaunchServer
     from launchyard.adapters.wandb.line import WandbSettings
 
-    given, key = place.settings, str(place.settings["key"])
+    given = place.settings
     schedulers, stop_s = given.get("max_schedulers"), given.get("stopped_run_timeout_s")
     return WandbLaunchServer(
         WandbSettings(
             base_url=str(given["server"]),
-            key=lambda: key,
+            key=key_in(given),
             folder=place.folder,
             max_schedulers=schedulers if isinstance(schedulers, int) else 1,
             stop_after_s=float(stop_s) if isinstance(stop_s, (int, float)) else 60.0,

@@ -21,11 +21,12 @@ def _jobs(place: Place) -> SourceFetcher[Any]:
     from launchyard.adapters.git.settings import GitConfig
     from launchyard.adapters.wandb.artifacts import Access
     from launchyard.adapters.wandb.job_fetcher import JobFetcher, JobTools
+    from launchyard.adapters.wandb.keys import key_in
 
-    server, key = (str(place.settings[name]) for name in ("server", "key"))
+    server, key = str(place.settings["server"]), key_in(place.settings)
     git = GitConfig(environment=place.environment)
     tools = JobTools(git=GitFetcher(git), patcher=GitPatcher(git))
-    return JobFetcher(Access(base_url=server, key=lambda: key), tools)
+    return JobFetcher(Access(base_url=server, key=key), tools)
 
 
 @hookimpl

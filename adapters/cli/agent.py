@@ -13,11 +13,11 @@ from launchyard.adapters.cli.config import print_problems
 from launchyard.adapters.cli.contexts import Asked, Context, plugin_key
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.session import Session
-from launchyard.adapters.cli.wandb import wandb_context
+from launchyard.adapters.cli.wandb import wandb_context, wandb_key_file
 from launchyard.domain.config.model import AgentConfig
 from launchyard.domain.documents import Json
 from launchyard.domain.server_address import OURS, dialect
-from launchyard.domain.wandb_address import WORD
+from launchyard.domain.wandb_address import WORD, is_wandb
 from launchyard.ports.programs import AgentStart, ConfigRequest, ProgramError, Programs
 
 _OPEN: Final = ("server", "entity", "queues")
@@ -96,6 +96,7 @@ def agent(  # each is one option of the command
         config=config,
         server=context.url,
         key=context.key,
+        key_file=wandb_key_file(key_file, session.environment) if is_wandb(context.url) else "",
         log_file=log_file,
         operations_port=operations_port,
         rebuild_journal=rebuild_journal,

@@ -72,6 +72,18 @@ def _at_home(name: str, environment: Mapping[str, str]) -> Path:
     return Path(replaced).expanduser()
 
 
+def wandb_key_file(key_file: str, environment: Mapping[str, str]) -> str:
+    """Return the file that holds a W&B server's key, and where it may be replaced; "" if none does.
+
+    It is a file with the key alone, or a netrc file.
+    """
+    if not key_file and environment.get("WANDB_API_KEY", "").strip():
+        return ""
+    file = key_file or environment.get("WANDB_API_KEY_FILE", "")
+    path = Path(file).expanduser() if file else _netrc(environment)
+    return str(path.absolute()) if path is not None else ""
+
+
 def _is_known(url: str, environment: Mapping[str, str]) -> bool:
     """Tell whether this machine uses W&B: by its variables, or by a login."""
     return any(environment.get(name) for name in _NAMES) or bool(_from_netrc(url, environment))
@@ -99,16 +111,21 @@ def _from_file(file: str) -> str:
 
 def _from_netrc(url: str, environment: Mapping[str, str]) -> str:
     """Return the password that the netrc file has for the server's host."""
+    path = _netrc(environment)
+    if path is None:
+        return ""
+    try:
+        found = netrc.netrc(str(path)).hosts.get(urlsplit(url).hostname or "")
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return ""
+    return found[2] or "" if found else ""
+
+
+def _netrc(environment: Mapping[str, str]) -> Path | None:
+    """Return the netrc file, if there is one."""
     given = environment.get("NETRC", "")
-    for name in (given,) if given else _NETRC:
-        path = _at_home(name, environment)
-        if path.is_file():
-            try:
-                found = netrc.netrc(str(path)).hosts.get(urlsplit(url).hostname or "")
-            except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-                return ""
-            return found[2] or "" if found else ""
-    return ""
+    paths = (_at_home(name, environment) for name in ((given,) if given else _NETRC))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _checked(key: str, where: str) -> str:

@@ -51,7 +51,8 @@ class ErrorFiles:
 
     def _without_keys(self, item: str, text: bytes) -> bytes:
         """Return *text* less the keys that its job was given, which it may have printed."""
-        for key in (self._line.keys.get(item, ""), self._line.settings.key()):
+        line = self._line
+        for key in (line.keys.get(item, ""), line.settings.key(), *line.given):
             if key:
                 text = text.replace(key.encode(), b"***")
         return text

@@ -99,6 +99,7 @@ class Line:
     name: str = ""
     entity: str = ""
     keys: dict[str, str] = field(default_factory=dict, repr=False)
+    given: set[str] = field(default_factory=set, repr=False)
     closed: threading.Event = field(default_factory=threading.Event)
     status: Status = field(default_factory=Status)
 
@@ -117,6 +118,13 @@ class Line:
         """Return the items that the agent has."""
         return tuple(held for held in self.book.all() if not held.shelved)
 
+    def _own_key(self) -> str:
+        """Return the agent's key for a job; it is taken out of logs also when it was replaced."""
+        key = self.settings.key()
+        if key not in self.given:
+            self.given = {*self.given, key}
+        return key
+
     def keyless(self, held: Held) -> bool:
         """Tell whether the key of an item's submitter was lost: it is in no file, and has no other.
 
@@ -134,7 +142,7 @@ class Line:
         if held.place is not None:
             where = ItemState.LAUNCHED if held.place.uid else ItemState.LAUNCHING
             launched = AttemptState.SUBMITTING
-        key = self.keys.get(held.item) or self.settings.key()
+        key = self.keys.get(held.item) or self._own_key()
         if self.keyless(held):
             # It runs by now, or a crash came right before its submit: then it must not run as us.
             key = NO_KEY

@@ -79,6 +79,7 @@ class AgentOptions:
 
     server: str = ""
     key: str = field(default="", repr=False)
+    key_file: str = ""
     log_file: str = ""
     operations_port: int | None = None
     rebuild_journal: bool = False
@@ -145,7 +146,7 @@ class _Wiring:
     def __init__(self, config: AgentConfig, options: AgentOptions, folder: StateFolder) -> None:
         self._config, self._options, self._folder = config, options, folder
         self._server = options.server or config.server or ""
-        self._remote = AgentServer(self._server, options.key, folder, config)
+        self._remote = AgentServer(self._server, options.key, folder, config, options.key_file)
         self._metrics = PrometheusMetrics()
         self._environment = dict(os.environ)
         self._outgoing = outgoing(config, self._metrics)
@@ -230,6 +231,7 @@ class _Wiring:
             role=role,
             server=self._server,
             key=self._options.key,
+            key_file=self._options.key_file,
             log=_log_settings(self._config, self._options, role),
             allow=self._config.plugins.allow,
             deny=self._config.plugins.deny,

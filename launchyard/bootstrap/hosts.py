@@ -14,7 +14,7 @@ from launchyard.actors.run_host import RunHost, RunHostParts
 from launchyard.adapters.prometheus.metrics import MetricsConfig, PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.bootstrap.logs import LogSettings, set_up
-from launchyard.bootstrap.servers import attempt_files, server_place
+from launchyard.bootstrap.servers import attempt_files, key_source, server_place
 from launchyard.domain.documents import Json
 from launchyard.plugins.builtin_wandb_sources import NAME as JOBS
 from launchyard.plugins.factory import FactoryError, make
@@ -33,7 +33,8 @@ RUN_ENTRY = "launchyard.bootstrap.hosts:run_host"
 class HostSettings:
     """What every worker process needs: its server, its key, its log, and which plugins count.
 
-    *server_folder* is where the main process's adapter of the server keeps its things.
+    *server_folder* is where the main process's adapter of the server keeps its things; *key_file*
+    is where the key may be replaced.
     """
 
     role: str
@@ -43,11 +44,15 @@ class HostSettings:
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     server_folder: str = ""
+    key_file: str = ""
 
     def files(self, plugins: Plugins) -> AttemptFiles:
         """Return what takes the bytes of attempts."""
-        place = server_place(self.server, self.key, self.server_folder)
-        return attempt_files(plugins, self.server, place)
+        return attempt_files(plugins, self.server, self.server_place(self.server_folder))
+
+    def server_place(self, folder: str) -> Place:
+        """Return what an adapter in front of the server is told; *folder* is its alone."""
+        return server_place(self.server, self.key, folder, key_source(self.key_file))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,6 @@ def _place(spec: BuildHostSpec, name: str) -> Place:
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
     settings = spec.settings.get(name, {})
     if name == JOBS:
-        told = server_place(spec.common.server, spec.common.key, "").settings
+        told = spec.common.server_place("").settings
         settings = {**settings, **told}
     return Place(folder=folder, settings=settings, environment=dict(os.environ))

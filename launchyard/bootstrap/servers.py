@@ -21,13 +21,16 @@ class ServerPluginError(Exception):
 class AgentServer:
     """The server that one agent works for; its adapter keeps its things in the state folder."""
 
-    def __init__(self, url: str, key: str, state: StateFolder, config: AgentConfig) -> None:
+    def __init__(
+        self, url: str, key: str, state: StateFolder, config: AgentConfig, key_file: str = ""
+    ) -> None:
         self._url, self._key = url, key
         self._dialect = dialect(url)
         self.folder = "" if self._dialect == OURS else state.below(self._dialect)
         self._told: dict[str, Json] = {
             "max_schedulers": config.max_schedulers,
             "stopped_run_timeout_s": config.stopped_run_timeout_s,
+            **key_source(key_file),
         }
         self._leave: Callable[[], None] | None = None
 
@@ -73,6 +76,11 @@ def server_place(
     """Return what the adapter in front of *server* is told; *folder* is its alone."""
     told: dict[str, Json] = {"server": plain_address(server), "key": key}
     return Place(folder=folder, settings={**(settings or {}), **told})
+
+
+def key_source(file: str) -> dict[str, Json]:
+    """Return what an adapter is told of the file that its key came from, if it came from one."""
+    return {"key_file": file} if file else {}
 
 
 def _provider(plugins: Plugins, server: str) -> LaunchServerProvider:

@@ -72,6 +72,7 @@ def test_an_address_names_its_plugin(tmp_path: Path) -> None:
     assert isinstance(attempt_files(plugins, f"mirror+{HOST}", place), RestAttemptFiles)
     assert [(p.settings["server"], p.settings["key"]) for p in places] == [(HOST, KEY)] * 2
     assert {p.folder for p in places} == {str(tmp_path / "mirror")}
+    assert not any("key_file" in p.settings for p in places)
     with at(HOST, tmp_path) as server:
         assert server.jobs_url == HOST
     with at(f"wandb+{HOST}", tmp_path) as server:

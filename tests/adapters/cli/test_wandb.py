@@ -8,7 +8,7 @@ import pytest
 
 from launchyard.adapters.cli.contexts import Context
 from launchyard.adapters.cli.errors import CommandError
-from launchyard.adapters.cli.wandb import wandb_context
+from launchyard.adapters.cli.wandb import wandb_context, wandb_key_file
 
 KEY, OTHER = "a" * 40, "b" * 40
 HERE = "http://127.0.0.1:8080"
@@ -51,6 +51,11 @@ def test_a_key_is_found_where_wandb_keeps_it(tmp_path: Path) -> None:
     assert key(WANDB_API_KEY=KEY, WANDB_API_KEY_FILE=str(named)) == KEY
     assert key(WANDB_API_KEY_FILE=str(named)) == OTHER
     assert key() == KEY
+    assert wandb_key_file("", {**home, "WANDB_API_KEY": KEY}) == ""
+    assert wandb_key_file(str(named), {**home, "WANDB_API_KEY": KEY}) == str(named)
+    assert wandb_key_file("", {**home, "WANDB_API_KEY_FILE": str(named)}) == str(named)
+    assert wandb_key_file("", home) == str(netrc)
+    assert wandb_key_file("", {**home, "NETRC": str(tmp_path / "none")}) == ""
     assert wandb_context("", "", {"WANDB_BASE_URL": HERE, "HOME": str(tmp_path)}, None) is not None
 
 

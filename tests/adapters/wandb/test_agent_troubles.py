@@ -127,19 +127,6 @@ def test_what_is_no_w_and_b_server_is_told_apart(wandb_server: WandbServer, tmp_
     side.port.close()
 
 
-def test_a_key_that_was_replaced_is_read_anew(wandb_server: WandbServer, tmp_path: Path) -> None:
-    """Whoever changes a key need not start the agent again."""
-    keys = ["old" * 14]
-    side = Side(wandb_server, tmp_path / "a", more={"key": lambda: keys[-1]})
-    with pytest.raises(ServerError, match="does not take the API key"):
-        side.hello()
-    keys.append(wandb_server.api_key)
-    with pytest.raises(ServerError):
-        side.hello()
-    assert side.hello().agent
-    side.close()
-
-
 def test_many_running_jobs_are_looked_at_in_one_request(
     side: Side, wandb_server: WandbServer
 ) -> None:
