@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Final
 
 import click
@@ -14,6 +12,7 @@ from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.output import json_option, print_json
 from launchyard.adapters.cli.session import Session, connected
+from launchyard.adapters.cli.texts import text_of
 from launchyard.domain.config.suggest import did_you_mean
 from launchyard.domain.differences import Difference, differences
 from launchyard.domain.documents import Json, dotted
@@ -72,7 +71,7 @@ def settings_of(queue: Queue) -> dict[str, Json]:
 
 def _read(session: Session, file: str) -> Iterator[dict[str, Json]]:
     """Give each queue of *file*, in its order."""
-    text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    text = text_of(file)
     name = "stdin" if file == "-" else file
     found = session.programs.read_document(text, name).value
     listed = found.get(_LIST) if isinstance(found, dict) and _LIST in found else found

@@ -36,6 +36,7 @@ class Asked:
     key_file: str = ""
     entity: str = ""
     queue: str = ""
+    context: str = ""
 
 
 class Contexts:
@@ -45,11 +46,37 @@ class Contexts:
         self._environment = environment
         self.file = config_folder(environment) / "contexts.json"
 
-    def current(self) -> Context | None:
-        """Return the context in use, if there is one."""
-        document = self._load()
-        found = document.get("contexts", {}).get(str(document.get("current")))
+    def current(self, name: str = "") -> Context | None:
+        """Return the context *name*; without one, the context in use, if there is one.
+
+        Raises:
+            CommandError: one was named, here or by its variable, that is not kept.
+        """
+        name = name or self._environment.get("LAUNCHYARD_CONTEXT", "")
+        kept = self._load().get("contexts", {})
+        if name and name not in kept:
+            raise CommandError(
+                f"no context is called {name}",
+                f"kept are {', '.join(kept)}" if kept else "nobody has logged in here",
+                "`launchyard login URL --name NAME` keeps one",
+                code=Code.NOT_FOUND,
+            )
+        found = kept.get(name or self.in_use())
         return _context(found) if isinstance(found, dict) else None
+
+    def in_use(self) -> str:
+        """Return the name of the context that commands use when none is named."""
+        return str(self._load().get("current") or "")
+
+    def use(self, name: str) -> None:
+        """Use the context *name* from now on.
+
+        Raises:
+            CommandError: there is none.
+        """
+        found = self.current(name)
+        if found is not None:
+            self.save(name, found)
 
     def save(self, name: str, context: Context) -> None:
         """Keep *context* under *name* and use it from now on."""
@@ -69,13 +96,15 @@ class Contexts:
     def resolve(self, asked: Asked) -> Context:
         """Return the connection to use: flags, then variables, then the context.
 
-        A context's key goes to the context's own server alone.
+        A context that a flag names takes the place of the variables, too. A context's key goes to
+        the context's own server alone.
 
         Raises:
             CommandError: no server is known, or a key cannot be used.
         """
-        saved = self.current()
-        url = asked.server or self._environment.get("LAUNCHYARD_SERVER", "")
+        saved = self.current(asked.context)
+        said = {} if asked.context else self._environment
+        url = asked.server or said.get("LAUNCHYARD_SERVER", "")
         url = checked_url(url) if url else (saved.url if saved else "")
         if not url:
             raise CommandError(
@@ -87,18 +116,10 @@ class Contexts:
         here = saved if saved is not None and saved.url == url else Context(url=url)
         return replace(
             here,
-            key=self._key(asked) or here.key,
-            entity=asked.entity or self._environment.get("LAUNCHYARD_ENTITY", "") or here.entity,
-            queue=asked.queue or self._environment.get("LAUNCHYARD_QUEUE", "") or here.queue,
+            key=_key(asked, said) or here.key,
+            entity=asked.entity or said.get("LAUNCHYARD_ENTITY", "") or here.entity,
+            queue=asked.queue or said.get("LAUNCHYARD_QUEUE", "") or here.queue,
         )
-
-    def _key(self, asked: Asked) -> str:
-        if asked.key_file:
-            return read_key(asked.key_file)
-        if key := self._environment.get("LAUNCHYARD_KEY", "").strip():
-            return checked_key(key, "LAUNCHYARD_KEY")
-        file = self._environment.get("LAUNCHYARD_KEY_FILE", "")
-        return read_key(file) if file else ""
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -113,6 +134,15 @@ class Contexts:
                 code=Code.CONFIG,
             ) from None
         return document if isinstance(document, dict) else {}
+
+
+def _key(asked: Asked, environment: Mapping[str, str]) -> str:
+    if asked.key_file:
+        return read_key(asked.key_file)
+    if key := environment.get("LAUNCHYARD_KEY", "").strip():
+        return checked_key(key, "LAUNCHYARD_KEY")
+    file = environment.get("LAUNCHYARD_KEY_FILE", "")
+    return read_key(file) if file else ""
 
 
 def read_key(file: str) -> str:

@@ -96,6 +96,15 @@ class Follower:
             self._news.put(Ended(name, None))
 
 
+def detached(item: ItemView, *flags: str) -> int:
+    """Tell the way back to *item*, with the flags that the command had; return the exit code."""
+    name = short(item.id)
+    click.echo(f"\ndetached from {name}; the job goes on", err=True)
+    click.echo(f"  come back: {' '.join(('launchyard logs -f', name, *flags))}", err=True)
+    click.echo(f"  end it:    launchyard cancel {name}", err=True)
+    return Code.INTERRUPTED
+
+
 def follow(operator: Operator, item: ItemView, view: View) -> int:
     """Follow *item* to its end; return the exit code. Ctrl-C detaches: the job goes on."""
     follower = Follower(operator, item.id, view)
@@ -103,11 +112,7 @@ def follow(operator: Operator, item: ItemView, view: View) -> int:
         last = follower.run(item)
     except KeyboardInterrupt:
         view.close(None)
-        name = short(item.id)
-        click.echo(f"\ndetached from {name}; the job goes on", err=True)
-        click.echo(f"  come back: launchyard logs -f {name}", err=True)
-        click.echo(f"  end it:    launchyard cancel {name}", err=True)
-        return Code.INTERRUPTED
+        return detached(item)
     except BaseException:
         view.close(None)
         raise

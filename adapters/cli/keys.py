@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.output import ago, json_option, print_json, print_table
 from launchyard.adapters.cli.session import Session, connected
 from launchyard.domain.rights import Role
 from launchyard.domain.wire import to_json
-from launchyard.ports.operator import NewKey
+from launchyard.ports.operator import MadeKey, NewKey, Operator
 
 
 @click.group()
@@ -45,11 +51,11 @@ def create(  # each is one option of the command
     """Make a key for USER; it is told this once."""
     entity = "" if everywhere else session.entity
     wish = NewKey(user=user, entity=entity, role=Role(role), label=label)
-    made = session.operator.add_key(wish)
-    if file is not None:
-        handle = os.open(Path(file), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as out:
-            out.write(f"{made.key}\n")
+    if file is None:
+        made = session.operator.add_key(wish)
+    else:
+        with _own_file(Path(file)) as out:
+            made = _written(session.operator, wish, out)
     if as_json:
         told = to_json(made.info)
         shown = {"key": made.key} if file is None else {"file": file}
@@ -57,6 +63,46 @@ def create(  # each is one option of the command
         return
     click.echo(f"key {made.info.id} for {user}: {role} in {entity or 'every entity'}", err=True)
     click.echo(made.key if file is None else f"written to {file}", err=file is not None)
+
+
+def _written(operator: Operator, wish: NewKey, out: TextIO) -> MadeKey:
+    """Make the key and write it; one that cannot be written is of no use to anybody."""
+    made = operator.add_key(wish)
+    try:
+        out.write(f"{made.key}\n")
+        out.flush()
+    except OSError:
+        operator.revoke_key(made.info.id)
+        raise
+    return made
+
+
+@contextmanager
+def _own_file(file: Path) -> Iterator[TextIO]:
+    """Give a file that nobody else can read; it takes *file*'s place when all went well.
+
+    Raises:
+        CommandError: there can be none.
+    """
+    file = file.expanduser().resolve()
+    if file.exists() and not file.is_file():
+        raise _unwritable(file, "it is a folder or a device")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    except OSError as error:
+        raise _unwritable(file, (error.strerror or "").lower()) from None
+    fresh = Path(name)
+    try:
+        with os.fdopen(handle, "w") as out:
+            yield out
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _unwritable(file: Path, why: str) -> CommandError:
+    remedy = "name another file with --to; no key was made"
+    return CommandError(f"{file} cannot be written", why, remedy, code=Code.USAGE)
 
 
 @keys.command("list")

@@ -15,6 +15,7 @@ from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.output import size
 from launchyard.adapters.cli.session import Session
+from launchyard.adapters.cli.texts import text_of
 from launchyard.domain.documents import Json
 from launchyard.domain.priority import WORDS
 from launchyard.domain.template_schema import read_variables
@@ -130,7 +131,7 @@ def _spec(session: Session, wanted: Wanted) -> dict[str, Json]:
 def _base(session: Session, file: str | None) -> dict[str, Json]:
     if file is None:
         return {}
-    document = session.programs.read_document(Path(file).read_text(), file).value
+    document = session.programs.read_document(text_of(file), file).value
     if not isinstance(document, dict):
         raise CommandError(f"{file} holds no launch spec", "it is no object", code=Code.CONFIG)
     return dict(document)
@@ -217,7 +218,7 @@ def _resource_args(session: Session, text: str) -> dict[str, Json]:
     """Return overrides under the name of the queue's target, however they were written."""
     literal = text.lstrip().startswith("{")
     name = "--resource-args" if literal else text
-    document = session.programs.read_document(text if literal else Path(text).read_text(), name)
+    document = session.programs.read_document(text if literal else text_of(text), name)
     if not isinstance(document.value, dict):
         raise CommandError(f"{name} is no object", code=Code.CONFIG)
     resource = session.operator.queue(session.entity, session.queue).queue.resource

@@ -14,21 +14,35 @@ from launchyard.adapters.cli.session import Session
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option("--key-file", metavar="FILE", help="File with the key; else you are asked.")
 @click.option("-E", "--entity", default="", help="Team or person to use when none is named.")
 @click.option("-q", "--queue", default="", help="Queue to use when none is named.")
 @click.option("--name", default="", help="The context's name; else made of the address.")
+@click.option("--use", metavar="NAME", help="Use a login of before from now on; takes no URL.")
 @click.pass_obj
 def login(
-    session: Session, *, url: str, key_file: str | None, entity: str, queue: str, name: str
+    session: Session,
+    *,
+    url: str | None,
+    key_file: str | None,
+    entity: str,
+    queue: str,
+    name: str,
+    use: str | None,
 ) -> None:
     """Keep the address and the key of the server at URL, and use them from now on.
 
     The key is checked with the server first, kept in a file that only you can read, and never
     printed.
     """
-    address = checked_url(url)
+    if bool(use) is bool(url):
+        raise click.UsageError("Give a URL to log in to, or --use and the name of a login.")
+    if use:
+        session.contexts.use(use)
+        click.echo(f"commands use {use} from now on")
+        return
+    address = checked_url(url or "")
     context = Context(url=address, key=_key(session, key_file), entity=entity, queue=queue)
     me = session.programs.operator(address, context.key).me()
     session.contexts.save(name or re.sub(r"^https?://", "", address), context)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterator
 
 import click
 
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.ends import of_end
-from launchyard.adapters.cli.follow import follow
+from launchyard.adapters.cli.follow import detached, follow
 from launchyard.adapters.cli.live import JsonView, PlainView, view_for
 from launchyard.adapters.cli.output import json_option, print_line
 from launchyard.adapters.cli.session import Session, connected
 from launchyard.domain.item import ItemState
 from launchyard.domain.wire import to_json
-from launchyard.ports.operator import LogAddress
+from launchyard.ports.operator import LogAddress, LogText
 from launchyard.ports.records import ItemView
 
 
@@ -43,9 +45,19 @@ def logs(
     over = found.state is ItemState.DONE and found.logs_complete
     if following and not over and not attempt and not source:
         return follow(session.operator, found, view_for(session.environment, as_json=as_json))
-    if as_json or (following and not over):
-        for chunk in session.operator.follow_logs(address) if following or over else ():
-            _print(chunk, as_json=as_json)
+    if following and not over:
+        try:
+            for chunk in session.operator.follow_logs(address):
+                _print(chunk, as_json=as_json)
+        except KeyboardInterrupt:
+            return detached(found, *_flags(attempt, source))
+    elif as_json and over:
+        for chunk in session.operator.follow_logs(address):
+            _print(chunk, as_json=True)
+    elif as_json:
+        text = b"".join(session.operator.logs(address))
+        shown = text.decode(errors="replace")
+        _print(LogText(source=source or "", start=0, to=len(text), text=shown), as_json=True)
     else:
         for piece in session.operator.logs(address):
             sys.stdout.buffer.write(piece)
@@ -53,6 +65,13 @@ def logs(
     if not following or attempt:
         return Code.OK
     return _tell_end(found if over else session.operator.item(found.id)[0], as_json=as_json)
+
+
+def _flags(attempt: int | None, source: str | None) -> Iterator[str]:
+    if attempt:
+        yield f"--attempt {attempt}"
+    if source:
+        yield f"--source {shlex.quote(source)}"
 
 
 def _tell_end(item: ItemView, *, as_json: bool) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 
 import click
 
@@ -18,6 +16,7 @@ from launchyard.adapters.cli.output import (
     print_table,
 )
 from launchyard.adapters.cli.session import Session, connected
+from launchyard.adapters.cli.texts import text_of
 from launchyard.domain.config.schema import KnownTypes
 from launchyard.domain.documents import Json
 from launchyard.domain.priority import QueueMode
@@ -63,12 +62,13 @@ def create(  # each is one option of the command
 
     Without --overridable, launches may change everything but what the target protects.
     """
+    config = _config(session, file)
     made = session.operator.add_queue(
         Queue(
             entity=session.entity,
             name=name,
             resource=resource,
-            config=_config(session, file),
+            config=config,
             overridable=tuple(overridable) or None,
             limit=limit,
             mode=QueueMode(mode),
@@ -180,7 +180,7 @@ def delete(session: Session, *, name: str) -> None:
 def _config(session: Session, file: str | None) -> Json:
     if file is None:
         return {}
-    text = sys.stdin.read() if file == "-" else Path(file).read_text()
+    text = text_of(file)
     # Read here already, so that slips are told with the file's name and line.
     return session.programs.read_document(text, "stdin" if file == "-" else file).value or {}
 

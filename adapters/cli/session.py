@@ -137,6 +137,7 @@ def connected(*, entity: bool = True, queue: bool = False) -> Callable[..., Any]
     options = [
         click.option("--server", metavar="URL", help="Server; else LAUNCHYARD_SERVER, or login."),
         click.option("--key-file", metavar="FILE", help="File with the key."),
+        click.option("--context", metavar="NAME", help="A login's name; else LAUNCHYARD_CONTEXT."),
     ]
     if entity:
         options.append(click.option("-E", "--entity", help="Team or person; else the context's."))
@@ -146,7 +147,7 @@ def connected(*, entity: bool = True, queue: bool = False) -> Callable[..., Any]
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.pass_obj
         def run(session: Session, /, **given: Any) -> Any:
-            named = {key: given.pop(key, None) or "" for key in ("server", "key_file")}
+            named = {key: given.pop(key, None) or "" for key in ("server", "key_file", "context")}
             named |= {"entity": (given.pop("entity", None) or "") if entity else ""}
             named |= {"queue": (given.pop("queue", None) or "") if queue else ""}
             session.asked = Asked(**named)

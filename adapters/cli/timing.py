@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -13,6 +12,7 @@ import click
 from launchyard.adapters.cli.codes import Code
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.adapters.cli.session import Session
+from launchyard.adapters.cli.texts import text_of
 from launchyard.domain.documents import Json
 from launchyard.ports.again import Timing
 
@@ -104,7 +104,7 @@ def _policy(session: Session, asked: dict[str, Any]) -> Json:
 def _document(session: Session, text: str) -> dict[str, Json]:
     literal = text.lstrip().startswith("{")
     name = "--retry-policy" if literal else text
-    document = session.programs.read_document(text if literal else Path(text).read_text(), name)
+    document = session.programs.read_document(text if literal else text_of(text), name)
     if not isinstance(document.value, dict):
         raise CommandError(f"{name} is no object", code=Code.CONFIG)
     inner = document.value.get("retry", document.value)

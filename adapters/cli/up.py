@@ -53,8 +53,10 @@ def up(
                 yard.start_agent(operator)
             finally:
                 operator.close()
+            before = session.contexts.in_use()
             session.contexts.save(_CONTEXT, context)
             _greet(plan)
+            _tell_before(before)
             while not asked.wait(_LOOK_S):
                 name = yard.ended()
                 if name and yard.drained():
@@ -77,4 +79,12 @@ def _greet(plan: Plan) -> None:
     click.echo("In another terminal, in a folder with your code:")
     click.echo("  launchyard launch --dir . --follow -- python train.py")
     click.echo("")
+
+
+def _tell_before(name: str) -> None:
+    """Tell which login commands went to so far, with the way back; then the way out."""
+    if name and name != _CONTEXT:
+        click.echo(f"Commands of yours went to {name} and now come here. The way back:")
+        click.echo(f"  launchyard login --use {name}")
+        click.echo("")
     click.echo("Ctrl-C stops both.")

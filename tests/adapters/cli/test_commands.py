@@ -174,6 +174,26 @@ def test_keys_are_told_once(home: Home, tmp_path: Path) -> None:
     assert home.run("ps", env=bob).code == 4
 
 
+def test_a_key_is_made_once_its_file_is_open_and_for_its_owner_s_eyes_alone(
+    home: Home, tmp_path: Path
+) -> None:
+    """Also where a file that others can read is there; a path that cannot be leaves no key."""
+    old = tmp_path / "old.key"
+    old.write_text("old")
+    old.chmod(0o644)
+    name = f"u{home.env['LAUNCHYARD_QUEUE']}"
+    assert home.run("keys", "create", name, "--to", "old.key").code == 0
+    assert stat.S_IMODE(old.stat().st_mode) == 0o600
+    assert len(old.read_text().strip()) >= 40
+    for place in ("nowhere/new.key", "."):
+        failed = home.run("keys", "create", name, "--to", place)
+        assert failed.code == 2, failed.err
+        assert "cannot be written" in failed.err
+        assert "no key was made" in failed.err
+    assert [key["user"] for key in home.run("keys", "list", "--json").json].count(name) == 1
+    assert not list(tmp_path.glob(".*key-*"))
+
+
 def test_entities_are_made_and_listed(home: Home) -> None:
     """A person's entity too."""
     name = f"e{home.env['LAUNCHYARD_QUEUE']}"

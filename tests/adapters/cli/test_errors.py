@@ -143,6 +143,40 @@ def test_a_damaged_context_is_named(stranger: Home) -> None:
     _three_lines(stranger.run("ps"), 3, str(file), "log in again")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["launch", "-c", "FILE"],
+        ["launch", "-R", "FILE", "--", "true"],
+        ["launch", "--retry-policy", "FILE", "--", "true"],
+        ["queue", "create", "q", "--config", "FILE"],
+        ["queue", "apply", "-f", "FILE"],
+    ],
+)
+def test_a_file_that_is_no_text_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """With the line, and what to do; it is no bug of ours."""
+
+    class Offline:
+        def operator(self, url: str, key: str) -> None:
+            """Have no server."""
+
+        read_document = operator
+
+    file = tmp_path / "spec.yaml"
+    file.write_bytes("a: 1\nb: caf\N{LATIN SMALL LETTER E WITH ACUTE}\n".encode("latin-1"))
+    environment = {"XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
+    environment |= {"LAUNCHYARD_SERVER": "http://127.0.0.1:1", "LAUNCHYARD_KEY": "k" * 40}
+    environment |= {"LAUNCHYARD_ENTITY": "team", "LAUNCHYARD_QUEUE": "q"}
+    given = [str(file) if word == "FILE" else word for word in words]
+    code = run(Offline(), given, environment)  # type: ignore[arg-type]
+    err = capfd.readouterr().err
+    assert code == 3, err
+    for part in (f"{file} is no text", "line 2", "0xe9", "UTF-8"):
+        assert part in err
+
+
 def test_a_bug_is_kept_in_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The traceback is there for the report, readable by its owner alone, and not on the screen."""
 

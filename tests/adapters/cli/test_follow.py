@@ -18,6 +18,8 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
 from tests.adapters.cli.kit import LIMIT_S, PROGRAM, Driver, Home
 
+STEPS = "step 1\nstep 2\n"
+
 
 def _run_job(driver: Driver) -> str:
     """Work on one job through every stage, with a log from two sources."""
@@ -27,7 +29,7 @@ def _run_job(driver: Driver) -> str:
     driver.log("installing\n", source="build")
     driver.tell(AttemptState.SUBMITTING)
     driver.tell(AttemptState.RUNNING)
-    driver.log("step 1\nstep 2\n")
+    driver.log(STEPS)
     return item
 
 
@@ -97,7 +99,7 @@ def test_a_cancelled_job_is_exit_code_11(home: Home) -> None:
 
 
 def test_ctrl_c_detaches(home: Home, driver: Driver) -> None:
-    """The job goes on, and the way back is told; exit code 130."""
+    """The job goes on, and the way back is told; exit code 130. What is there is told at once."""
     process = home.begin("launch", "--follow", "--", "true")
     item = _run_job(driver)
     assert process.stdout is not None
@@ -107,6 +109,16 @@ def test_ctrl_c_detaches(home: Home, driver: Driver) -> None:
     _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, err
     assert f"launchyard logs -f {item[-8:]}" in err
+    (event,) = home.run("logs", item, "--source", "job", "--json").lines
+    assert event == {"event": "log", "source": "job", "start": 0, "to": 14, "text": STEPS}
+    process = home.begin("logs", "-f", item, "--source", "job")
+    assert process.stdout is not None
+    while "step 2" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, err
+    assert f"launchyard logs -f {item[-8:]} --source job" in err
     assert home.run("show", item, "--json").json["attempt_state"] == "running"
     back = home.begin("logs", "-f", item)
     driver.log("step 3\n", start=14)

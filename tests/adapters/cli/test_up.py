@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 
+from launchyard.adapters.cli.contexts import Context, Contexts
 from tests.adapters.cli.kit import LIMIT_S, Home
 from tests.programs import Program, free_port, until
 
@@ -82,11 +83,19 @@ def test_up_makes_a_launch_need_no_flag(up: Up, stranger: Home) -> None:
 
 def test_up_again_finds_everything_there(stranger: Home) -> None:
     """Its queue and its items are still known; draining its agent ends it, and is no error."""
+    Contexts(stranger.variables()).save("team", Context(url="http://127.0.0.1:1"))
     first = Up(stranger)
+    assert "went to team" in first.said
+    assert "launchyard login --use team" in first.said
     item = stranger.run("launch", "--follow", "--json", "--", "true").lines[0]["item"]["id"]
     assert first.stop()[0] == 0
     again = Up(stranger)
     try:
+        assert "went to" not in again.said
+        assert stranger.run("login", "--use", "team").code == 0
+        assert stranger.run("show", item).code == 7
+        assert stranger.run("show", item, "--context", "local").code == 0
+        stranger.env["LAUNCHYARD_CONTEXT"] = "local"
         assert stranger.run("show", item, "--json").json["attempt_state"] == "succeeded"
         assert stranger.run("drain", "local").code == 0
         until(lambda: again.process.poll() is not None, "the end")
