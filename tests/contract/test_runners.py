@@ -7,15 +7,18 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from launchyard.adapters.local.runner import LocalConfig, LocalRunner
+from launchyard.domain.attempt import AttemptState
+from launchyard.domain.reason import Reason
 from launchyard.plugins.builtin import MODULES
 from launchyard.plugins.testkit.runner import RunnerCase, RunnerContract, Work
-from launchyard.ports.runner import Handle, Launch
+from launchyard.ports.runner import Handle, Launch, Runner, RunnerError
 from tests.adapters import exec_kit
 from tests.adapters.local.plans import local_plan
 
@@ -73,6 +76,29 @@ class TestExec(RunnerContract):
             make=lambda: exec_kit.runner(tmp_path / "things"),
             plan=lambda _name, work: exec_kit.plan("/bin/sh", "-c", _SCRIPTS[work]),
         )
+
+    def test_a_secret_is_in_the_job_s_environment(
+        self, case: RunnerCase, runner: Runner, tmp_path: Path
+    ) -> None:
+        """As it is, stronger than the plan's own variable, and in no file of the example's."""
+        secret = "it's a $HOME of its own"
+        plan = exec_kit.plan("/bin/sh", "-c", 'printf %s "$A${SECRET_EXPORTS-}"')
+        launch = replace(self.launch(case, Work.SUCCEED), plan=plan, secrets={"A": secret})
+        handle = self.submit(runner, launch)
+        assert self.end(runner, handle).state is AttemptState.SUCCEEDED
+        assert self.log(runner, handle) == secret.encode()
+        files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "log"]
+        assert files
+        assert not any(b"of its own" in file.read_bytes() for file in files)
+
+    def test_an_environment_that_is_too_long_is_refused(
+        self, case: RunnerCase, runner: Runner
+    ) -> None:
+        """A job without its variables would do something else."""
+        plan = replace(exec_kit.plan("/bin/sh", "-c", "exit 0"), env={"A": "x" * 200_000})
+        with pytest.raises(RunnerError, match="too long") as e:
+            runner.submit(replace(self.launch(case, Work.SUCCEED), plan=plan))
+        assert e.value.reason is Reason.SPEC_INVALID
 
 
 def test_no_runner_is_left_out() -> None:
