@@ -204,6 +204,9 @@ DEAD_LETTERS: Final = _counter(
 LEASE_EXPIRATIONS: Final = _counter(
     "lease_expirations", "Leases that ran out, by what became of the item.", "result"
 )
+LEASE_GRACES: Final = _counter(
+    "lease_graces", "Full terms for all leases, as the clock was set or the server stood.", "cause"
+)
 AGENTS: Final = _gauge("agents", "Agents known to this server.", "status")
 HTTP_REQUESTS: Final = _counter(
     "http_requests", "Requests that were answered.", "route", "method", "code"
@@ -236,8 +239,8 @@ SERVER_FAMILIES: Final[tuple[Family, ...]] = (
     *COMMON_FAMILIES,
     *(QUEUE_WAITING, QUEUE_ACTIVE, QUEUE_OLDEST_AGE, QUEUE_PAUSED, QUEUE_LIMIT, QUEUE_ENQUEUED),
     *(QUEUE_DELAYED, RETRIES, DEAD_LETTERS),
-    *(LEASE_EXPIRATIONS, AGENTS, HTTP_REQUESTS, HTTP_DURATION, SSE_CLIENTS, LOG_BYTES_STORED),
-    CLAIMS_WAITING,
+    *(LEASE_EXPIRATIONS, LEASE_GRACES, AGENTS, CLAIMS_WAITING),
+    *(HTTP_REQUESTS, HTTP_DURATION, SSE_CLIENTS, LOG_BYTES_STORED),
 )
 """What a server exposes."""
 
@@ -273,6 +276,7 @@ VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     RETRIES.name: {"class": tuple(FailureClass)},
     DEAD_LETTERS.name: {"class": tuple(FailureClass)},
     LEASE_EXPIRATIONS.name: {"result": ("requeued", "offered", "lost")},
+    LEASE_GRACES.name: {"cause": ("clock", "stall")},
     AGENTS.name: {"status": ("online", "draining", "paused", "offline")},
 }
 """The values of labels that have a known list; any other value is shown as `other`."""

@@ -276,10 +276,16 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """What a scan did: queues that have work again, and counts for the metrics."""
+    """What a scan did: queues that have work again, and counts for the metrics.
+
+    All leases got a full term when the wall clock had been set by `clock_set_s`, or when the scan
+    came `late_s` after its time; both are 0 else.
+    """
 
     woken: tuple[str, ...] = ()
     requeued: int = 0
     offered: int = 0
     lost: int = 0
     next_s: float = 1.0
+    clock_set_s: float = 0.0
+    late_s: float = 0.0

@@ -20,12 +20,20 @@ from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
 from launchyard.domain.exchange import Refusal
 from launchyard.domain.submission import QueueRules
-from launchyard.ports.families import LEASE_EXPIRATIONS
+from launchyard.ports.families import LEASE_EXPIRATIONS, LEASE_GRACES
 from launchyard.ports.records import Expiry, Queue
 from launchyard.ports.store import Store
 
 _T = TypeVar("_T")
 _LOG: Final = logging.getLogger("launchyard.http")
+_CLOCK_SET: Final = (
+    "the clock of this machine was set by %+.0f s: every lease got a full term, so that no agent"
+    " loses a job by it; delays and times of items go by the new time"
+)
+_STOOD: Final = (
+    "this server stood still for %.0f s (a machine that slept, or is overloaded): every lease got a"
+    " full term, so that no agent loses a job by it"
+)
 
 
 class House:
@@ -130,6 +138,7 @@ class House:
             await asyncio.sleep(pause_s)
 
     def _note(self, expiry: Expiry) -> None:
+        self._tell_graces(expiry)
         counts = {"requeued": expiry.requeued, "offered": expiry.offered, "lost": expiry.lost}
         for result, count in counts.items():
             if count:
@@ -140,6 +149,18 @@ class House:
         if expiry.woken or any(counts.values()):
             self.waits.notify_all()
             self.topics.publish_all()
+
+    def _tell_graces(self, expiry: Expiry) -> None:
+        """Say when time did not count in which agents could not be heard."""
+        told = (
+            ("clock", "clock_set", expiry.clock_set_s, _CLOCK_SET),
+            ("stall", "server_stood", expiry.late_s, _STOOD),
+        )
+        for cause, event, seconds, words in told:
+            if seconds:
+                self.services.metrics.count(LEASE_GRACES, {"cause": cause})
+                fields = {"event": event, "seconds": round(seconds, 1)}
+                _LOG.warning(words, seconds, extra={"fields": fields})
 
     def close(self) -> None:
         """End long polls and streams at once; the database is closed by who opened it."""

@@ -67,19 +67,29 @@ class SqlScan(SqlStock):
 
     def expire(self) -> Expiry:
         now, boot = self._clock.now_ms(), self._clock.boottime()
+        set_s, late_s = self._unheard(now, boot)
         with self._write():
-            if self._unheard(now, boot):
+            if self._look is None or set_s or late_s:
                 self._grace(now)
             done = self._scan(now)
         self._look = _Look(now, boot, done.next_s)
-        return done
+        return replace(done, clock_set_s=set_s, late_s=late_s)
 
-    def _unheard(self, now: int, boot: float) -> bool:
-        """Tell whether agents may have spoken without being heard since the last scan."""
+    def _unheard(self, now: int, boot: float) -> tuple[float, float]:
+        """Return why agents may have spoken without being heard since the last scan, if they may.
+
+        How far the clock was set, and how much too late this scan is; the first one is neither.
+        """
         look = self._look
         if look is None:
-            return True
-        return clock_jumped((now - look.wall_ms) / 1000, boot - look.boot_s, look.next_s)
+            return 0.0, 0.0
+        wall_s, passed_s = (now - look.wall_ms) / 1000, boot - look.boot_s
+        was_set = clock_jumped(wall_s, passed_s, passed_s)
+        is_late = clock_jumped(passed_s, passed_s, look.next_s)
+        return (
+            wall_s - passed_s if was_set else 0.0,
+            passed_s - look.next_s if is_late else 0.0,
+        )
 
     def _grace(self, now: int) -> None:
         """Give every live lease, and every wait for a host, a full term from now."""

@@ -96,6 +96,11 @@ class ExpiryContract(StoreKit):
             worker.one()
             world.clock.wall_ms += round(wall_s * 1000)
             world.clock.boot_s += boot_s
+            told = world.store.expire()
+            assert abs(told.clock_set_s - (wall_s - boot_s)) < 1
+            assert (told.late_s > 0) == (boot_s > 0)
+            told = world.store.expire()
+            assert (told.clock_set_s, told.late_s) == (0, 0)
             assert world.wait(self.ttl_s - 2).requeued == 0
             assert world.wait(4).requeued == 1
             world.store.cancel(item.id, "test")
