@@ -81,12 +81,12 @@ class TestExec(RunnerContract):
         self, case: RunnerCase, runner: Runner, tmp_path: Path
     ) -> None:
         """As it is, stronger than the plan's own variable, and in no file of the example's."""
-        secret = "it's a $HOME of its own"
+        value = "it's a $HOME of its own"
         plan = exec_kit.plan("/bin/sh", "-c", 'printf %s "$A${SECRET_EXPORTS-}"')
-        launch = replace(self.launch(case, Work.SUCCEED), plan=plan, secrets={"A": secret})
+        launch = replace(self.launch(case, Work.SUCCEED), plan=plan, secrets={"A": value})
         handle = self.submit(runner, launch)
         assert self.end(runner, handle).state is AttemptState.SUCCEEDED
-        assert self.log(runner, handle) == secret.encode()
+        assert self.log(runner, handle) == value.encode()
         files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "log"]
         assert files
         assert not any(b"of its own" in file.read_bytes() for file in files)
