@@ -191,10 +191,7 @@ class Yard:
     def start_agent(
         self, name: str = "agent", jobs: int | None = 8, env: Mapping[str, str] | None = None
     ) -> Program:
-        """Start an agent; its state folder is kept between starts of the same name.
-
-        With no number of *jobs* its configuration says how many.
-        """
+        """Start an agent, by its configuration without *jobs*; starts of a name share a state."""
         port = self.through or self.port
         words = ["agent", "-q", self.queue, "-e", ENTITY, "--name", name]
         words += ["-j", str(jobs)] if jobs is not None else []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from launchyard.ports import events
+from launchyard.ports.event import Event
 from tests.architecture.write_docs import DOCS
 
 ROOT = DOCS.parent
@@ -22,7 +23,7 @@ BOOTSTRAP = (
     "logs.py",
     "tidying.py",
 )
-DECLARED = {name: v for name, v in vars(events).items() if isinstance(v, events.Event)}
+DECLARED = {name: v for name, v in vars(events).items() if isinstance(v, Event)}
 WRITERS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 SERVERS = {"http", "sql", "cli"}
 
@@ -75,12 +76,12 @@ def test_each_event_is_told_with_the_fields_of_its_text() -> None:
 
 
 @pytest.mark.parametrize("event", events.EVENTS, ids=lambda event: event.name)
-def test_names_are_for_programs(event: events.Event) -> None:
+def test_names_are_for_programs(event: Event) -> None:
     """One name each, the constant's in small letters; `event` is no field's name."""
     assert DECLARED[event.name.upper()] is event
     assert "event" not in fields(event)
 
 
-def fields(event: events.Event) -> set[str]:
+def fields(event: Event) -> set[str]:
     """Return the fields that an event's text names."""
     return {name for _, name, _, _ in string.Formatter().parse(event.text) if name}
