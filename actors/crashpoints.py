@@ -1,7 +1,8 @@
 """Named places where a test can kill a process, one before and one after each effect.
 
 Without the variable `LAUNCHYARD_CRASH_AT=<name>[:<n>]` they do nothing; with it the process that
-comes to that place for the n-th time (the first, when no n is given) kills itself.
+comes to that place for the n-th time (the first, when no n is given) kills itself. What the file
+`LAUNCHYARD_CRASH_NOTE` then says tells a test that the place was reached.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import os
 import signal
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "LAUNCHYARD_CRASH_AT"
+NOTE: Final = "LAUNCHYARD_CRASH_NOTE"
 _EFFECTS: Final = (
     "journal.{}_commit",
     "claim.{}_send",
@@ -43,7 +46,15 @@ def reach(name: str) -> None:
     """Say that the process is at *name*; it may be its last word."""
     armed = _armed()
     if armed is not None and armed.name == name and next(armed.count) == armed.at:
+        _note(name)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _note(name: str) -> None:
+    path = os.environ.get(NOTE)
+    if path:
+        with Path(path).open("a") as note:
+            note.write(f"{name}\n")
 
 
 class _Armed:
