@@ -32,12 +32,17 @@ def test_a_wrong_key_is_refused_with_its_place(tmp_path: Path) -> None:
         assert "a" * 40 not in program.said()
 
 
-def test_an_unknown_queue_gets_a_did_you_mean(tmp_path: Path) -> None:
-    """Exit code 5 with the near name."""
+def test_an_unknown_queue_and_a_taken_port_are_named(tmp_path: Path) -> None:
+    """Exit code 5 with the near name, and 6 with the port and the setting to change."""
     with yard(tmp_path) as place:
         words = ["agent", "-q", "mian", "-e", "team", "--server", place.url]
         words += ["--key-file", str(place.key_file), "--state-dir", str(tmp_path / "a")]
         _plain(start(tmp_path, "unknown", [*words, "--operations-port", "0"]), 5, "mian", "main")
+        words[2] = "main"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            agent = start(tmp_path, "taken", [*words, "--operations-port", port])
+            _plain(agent, 6, port, "operations.port")
 
 
 def test_a_second_agent_in_one_folder_is_refused(tmp_path: Path) -> None:
