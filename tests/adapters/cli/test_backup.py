@@ -126,8 +126,7 @@ def test_a_backup_of_a_working_server_comes_back(tmp_path: Path) -> None:
     _cannot_go_elsewhere(home, backup, state)
     _restored(home, backup, state)
     with running_server(tmp_path / "new") as server:
-        old.server = server
-        home.server = server
+        old.server = home.server = server
         other = FakeAgent.start(server, "b", ("main",))
         assert other.claim(4)["items"] == []
         beat = {"caller": old.caller, "leases": [lease(before), lease(after)]}
