@@ -88,12 +88,12 @@ class QueueContract(StoreKit):
     def test_a_queue_made_fifo_again_forgets_old_priorities(self, world: World) -> None:
         """Of what is delayed it cannot; what was at agents or had ended comes back by age alone."""
         world.store.change_queue("team", "q", QueueChange(mode=QueueMode.PRIORITY))
-        low = {"priority": Priority.LOW}
-        first, second, third = (world.put(**low).id for _ in range(3))
+        first, second, third = (world.put(priority=Priority.LOW).id for _ in range(3))
         worker = world.worker()
         held, failing, dead = worker.claim(3).items
         worker.tell(dead, Fact(at_ms=3, state=AttemptState.FAILED, reason=Reason.EXIT_CODE))
-        later = world.put(not_before_ms=world.clock.now_ms() + 1000, **low).id
+        soon_ms = world.clock.now_ms() + 1000
+        later = world.put(not_before_ms=soon_ms, priority=Priority.LOW).id
         back = QueueChange(mode=QueueMode.FIFO)
         assert trouble(lambda: world.store.change_queue("team", "q", back)) is Trouble.CONFLICT
         world.store.set_priority(later, Priority.MEDIUM)

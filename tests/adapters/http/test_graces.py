@@ -14,7 +14,8 @@ import pytest
 from launchyard.adapters.http.house import House
 from launchyard.adapters.sql.store import open_store
 from launchyard.plugins.testkit.store_world import MovableClock
-from launchyard.ports.families import LEASE_GRACES, Family
+from launchyard.ports.families import LEASE_GRACES
+from launchyard.ports.metrics import Family
 from tests.adapters.http.table import table
 
 HOUR_S = 3600

@@ -293,7 +293,7 @@ def _grace(obj: Obj, options: Obj) -> int:
         return 0
     usual = obj["spec"].get("terminationGracePeriodSeconds", 30)
     wanted = int(options.get("gracePeriodSeconds", usual))
-    return min(wanted, obj["metadata"].get("deletionGracePeriodSeconds", wanted))
+    return int(min(wanted, obj["metadata"].get("deletionGracePeriodSeconds", wanted)))
 
 
 def _owners(obj: Obj) -> list[str]:
