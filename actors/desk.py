@@ -19,7 +19,7 @@ from launchyard.actors.reconciler import ReconcilerLetter
 from launchyard.actors.reporter import Forget, ReporterLetter, Resume
 from launchyard.actors.reviewing import ReviewBook
 from launchyard.actors.session import Session
-from launchyard.actors.table import Table, Vault, name_of, ref_of
+from launchyard.actors.table import Table, Vault, handle_of, name_of, ref_of
 from launchyard.domain.admission import Limits
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, Wish, after, wish
@@ -31,7 +31,7 @@ from launchyard.domain.review import event_of
 from launchyard.ports.builder import Built
 from launchyard.ports.journal import Journal
 from launchyard.ports.policy import NoPolicy
-from launchyard.ports.runner import Handle, Launch
+from launchyard.ports.runner import Launch
 from launchyard.ports.target import PlanInput, Planned, Target
 
 BUILD: str = "build"
@@ -47,6 +47,7 @@ class Rules:
     run_timeout_s: float | None = None
     host_bound_on_exit: str = "leave"
     drain_timeout_s: float = 600.0
+    submit_again_s: float = 2.0
     orphans_every_s: float = 300.0
     reap_orphans: bool = False
     reap_after_s: float = 3600.0
@@ -87,6 +88,8 @@ class Desk:
         )
         self.adopting: set[Ref] = set()
         """What runs since before this start, or another's, and was not looked at by us yet."""
+        self.unsure: set[Ref] = set()
+        """What may be on its target, though nobody has seen it there: a submit was not answered."""
 
     def now_ms(self) -> int:
         """Return the wall clock."""
@@ -178,6 +181,8 @@ class Desk:
 
     def adopt(self, row: Attempt) -> None:
         """Go on with what may run since before this start."""
+        if row.place is not None and not row.has_handle and not row.ended:
+            self.unsure.add(ref_of(row))
         if row.has_handle and not row.ended:
             self.adopting.add(ref_of(row))
         self.resync(row)
@@ -232,6 +237,7 @@ class Desk:
         """Drop the row everywhere."""
         item = row.item
         self.adopting.discard(ref_of(row))
+        self.unsure.discard(ref_of(row))
         self.table.forget(row)
         self.session.alarms.clear(f"run-{item}")
         self.later(lambda: self.kit.reporter.put(Forget(item)))
@@ -288,13 +294,3 @@ class Desk:
         if self.kit.reviews.policy.listens and news.state is not None:
             event = event_of(row, news, self.session.caller.agent)
             self.table.step.events[event.id] = event
-
-
-def handle_of(place: Place) -> Handle:
-    """Return the handle in *place*."""
-    return Handle(scope=place.scope, name=place.name, uid=place.uid)
-
-
-def place_in(handle: Handle) -> Place:
-    """Return *handle* as the server knows places."""
-    return Place(scope=handle.scope, name=handle.name, uid=handle.uid)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from launchyard.actors.desk import Desk, handle_of
+from launchyard.actors.desk import Desk
 from launchyard.actors.facts import Claimed, Reclaimed, Registered, Renewed, Reported
 from launchyard.actors.messages import Cancel, CancelBuild, Drop, Ref
 from launchyard.actors.reconciler import AskBack
 from launchyard.actors.reporter import Forget, Outgoing
-from launchyard.actors.table import ref_of
+from launchyard.actors.table import handle_of, ref_of
 from launchyard.domain.admission import free_slots, usage
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, release, renewed, take_up

@@ -130,11 +130,12 @@ class Launcher(_Hand):
             ledger.done(ref, None)
             if not e.retry:
                 ledger.forget(ref)
-            self.host.say(SubmitFailed(ref, e.reason, str(e), e.retry))
+            self.host.say(SubmitFailed(ref, e.reason, str(e), e.retry, e.unsure))
             return
         except BaseException:
             ledger.done(ref, None)
-            self.host.say(SubmitFailed(ref, Reason.AGENT_ERROR, "the launcher broke", retry=True))
+            broke = SubmitFailed(ref, Reason.AGENT_ERROR, "the launcher broke", retry=True)
+            self.host.say(replace(broke, unsure=True))
             raise
         cancel = ledger.done(ref, handle)
         if handle is None:

@@ -29,7 +29,7 @@ S = AttemptState
 _log = logging.getLogger(__name__)
 RETRY: Final = "retry:"
 _TRIES: Final = 5
-_WAIT_S: Final = 2.0
+_LONGEST_S: Final = 30.0
 
 
 class Launches:
@@ -149,6 +149,8 @@ class Launches:
         row = desk.table.get(ref)
         if row is None or row.ended:
             return
+        if message.unsure:
+            desk.unsure.add(ref)
         if message.reason is Reason.DEADLINE_PASSED:
             row = without_handle(row)
             desk.table.put(row)
@@ -171,6 +173,7 @@ class Launches:
         row = desk.table.get(ref)
         if row is None or row.ended or row.has_handle:
             return
+        desk.unsure.discard(ref)
         if row.cancel is not None:
             desk.end(row, S.CANCELLED, Reason.CANCELLED)
         elif desk.kit.reviews.needs(row):
@@ -259,12 +262,15 @@ class Launches:
         desk.to_builder(Build(ref, job))
 
     def _again(self, ref: Ref) -> bool:
-        """Set an alarm for another try; false when there were enough of them."""
+        """Set an alarm for another try; false when there were enough of them.
+
+        There are never enough for what may run: who gave it up would start it a second time.
+        """
         tries = self._tries.get(ref, 0) + 1
         self._tries[ref] = tries
-        if tries >= _TRIES:
+        if tries >= _TRIES and ref not in self._desk.unsure:
             return False
-        self._alarm(ref, _WAIT_S * tries)
+        self._alarm(ref, min(self._desk.kit.rules.submit_again_s * tries, _LONGEST_S))
         return True
 
     def _alarm(self, ref: Ref, wait_s: float) -> None:

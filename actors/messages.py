@@ -170,12 +170,16 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class SubmitFailed:
-    """The target does not have it, as far as one knows; *retry* may help."""
+    """The target does not have it, as far as one knows; *retry* may help.
+
+    It is *unsure* when the target may have heard all the same.
+    """
 
     ref: Ref
     reason: Reason
     detail: str
     retry: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

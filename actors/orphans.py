@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from launchyard.actors.desk import Desk, place_in
+from launchyard.actors.desk import Desk
 from launchyard.actors.facts import Due, Judged
 from launchyard.actors.messages import Cancel, ListStrays, Ref, Remove, Stray, StraysHere, ToHost
 from launchyard.actors.reconciler import AskWhose
+from launchyard.actors.table import place_in
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.exchange import Reclaim, ReclaimVerdict
 from launchyard.domain.reason import Reason

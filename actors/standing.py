@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from launchyard.actors.desk import BUILD, Desk, place_in
+from launchyard.actors.desk import BUILD, Desk
 from launchyard.actors.facts import HostFailed, HostSaid
 from launchyard.actors.launches import Launches
 from launchyard.actors.messages import (
@@ -23,6 +23,7 @@ from launchyard.actors.messages import (
     SubmitFailed,
     Submitted,
 )
+from launchyard.actors.table import place_in
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import Fact
 from launchyard.domain.reason import Reason

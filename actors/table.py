@@ -14,11 +14,12 @@ from launchyard.actors.session import LeaseBook
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.attempts import Attempt, from_document, to_document
 from launchyard.domain.attempts import report as make_report
-from launchyard.domain.exchange import Fact, ItemGrant, Launching, Release, Report
+from launchyard.domain.exchange import Fact, ItemGrant, Launching, Place, Release, Report
 from launchyard.domain.lease import Token
 from launchyard.domain.naming import target_name
 from launchyard.domain.review import JobEvent
 from launchyard.ports.journal import Batch, Contents, Entry
+from launchyard.ports.runner import Handle
 from launchyard.ports.target import Planned
 
 
@@ -199,3 +200,13 @@ def ref_of(row: Attempt) -> Ref:
 def name_of(row: Attempt, installation: str) -> str:
     """Return the name of *row* on its target."""
     return target_name(installation, row.item, row.attempt)
+
+
+def handle_of(place: Place) -> Handle:
+    """Return the handle in *place*."""
+    return Handle(scope=place.scope, name=place.name, uid=place.uid)
+
+
+def place_in(handle: Handle) -> Place:
+    """Return *handle* as the server knows places."""
+    return Place(scope=handle.scope, name=handle.name, uid=handle.uid)

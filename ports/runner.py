@@ -89,12 +89,19 @@ class LogSlice:
 
 
 class RunnerError(Exception):
-    """The compute refused; `retry` says whether the same call may succeed later."""
+    """The compute refused; `retry` says whether the same call may succeed later.
 
-    def __init__(self, message: str, *, reason: Reason, retry: bool = False) -> None:
+    A submit that is `unsure` may have been heard all the same: the answer was lost. It is repeated
+    until the compute says whether it was, for another attempt would run beside this one.
+    """
+
+    def __init__(
+        self, message: str, *, reason: Reason, retry: bool = False, unsure: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry = retry
+        self.unsure = unsure
 
 
 class Watch(Protocol):

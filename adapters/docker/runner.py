@@ -229,7 +229,8 @@ class DockerRunner:
             self._engine.start(handle.uid)
         except EngineError as e:
             if not e.status:
-                raise  # nobody knows whether it runs: the next submit finds out
+                e.unsure = True  # nobody knows whether it runs: the next submit finds out
+                raise
             found = self._find(handle)
             if found is not None and runs(found):
                 return

@@ -119,7 +119,7 @@ class Cluster:
             KubernetesError: it was refused, or the cluster does not answer.
         """
         stop, wait_s = time.monotonic() + LIMIT_S, _FIRST_WAIT_S
-        unknown = renewed = False
+        unknown = renewed = unsure = False
         while True:
             try:
                 if unknown:
@@ -133,6 +133,7 @@ class Cluster:
                 wait_s = max(e.retry_after_s, wait_s * random.uniform(0.7, 1.3))  # noqa: S311
                 late = time.monotonic() + wait_s > stop
                 past = time.clock_gettime(time.CLOCK_BOOTTIME) + wait_s >= until
+                unsure = e.unsure = unsure or e.unsure  # of any of the tries
                 again = not e.status or e.status in _AGAIN or (method == "POST" and e.clashed)
                 if late or past or not again:
                     raise
@@ -209,7 +210,7 @@ class Cluster:
             patch = "application/merge-patch+json"
             headers["Content-Type"] = patch if method == "PATCH" else "application/json"
         url = f"{sdk.configuration.host}{path}"
-        with connection_errors("the cluster does not answer"):
+        with connection_errors("the cluster does not answer", sends=method == "POST"):
             return sdk.rest_client.pool_manager.request(
                 method,
                 f"{url}?{urlencode(query)}" if query else url,

@@ -23,6 +23,9 @@ from launchyard.adapters.kubernetes.paths import Address
 INSIDE: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 """The folder of a pod that holds the token of its account, its namespace and the authority."""
 
+_UNSENT: Final = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
+"""No connection was made, so nothing can have been heard."""
+
 _SPARE_S: Final = 300.0
 _SPARE_PART: Final = 0.2
 _MAY_FAIL: Final = ("exec", "tokenFile", "auth-provider")
@@ -117,12 +120,18 @@ def own_namespace(address: Address, inside: Path) -> str:
 
 
 @contextmanager
-def connection_errors(what: str) -> Iterator[None]:
-    """Turn errors of the SDK and of connections into ours."""
+def connection_errors(what: str, *, sends: bool = False) -> Iterator[None]:
+    """Turn errors of the SDK and of connections into ours.
+
+    Where the block *sends* something, all but a connection that was never made leaves it open
+    whether that was heard.
+    """
     try:
         yield
     except (urllib3.exceptions.HTTPError, OSError) as e:
-        raise KubernetesError(f"{what}: {_words(e)}") from None
+        wrong = KubernetesError(f"{what}: {_words(e)}")
+        wrong.unsure = sends and not isinstance(e, _UNSENT)
+        raise wrong from None
     except kubernetes.config.ConfigException as e:
         raise KubernetesError(f"{what}: {e}") from None
 

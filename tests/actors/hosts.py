@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,11 +13,15 @@ from launchyard.actors.run_host import RunHost, RunHostParts
 from launchyard.adapters.local.runner import LocalConfig, LocalRunner
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
+from launchyard.domain.reason import Reason
 from launchyard.ports.builder import BuildRequest, Built
 from launchyard.ports.launch_server import AttemptFiles, LogCursorError, ServerError
+from launchyard.ports.runner import Handle, Launch, RunnerError
 
 HOLD: Final = "hold"
-"""A file of this name keeps logs from being taken."""
+"""A file of this name keeps logs from being taken, or submits from being answered."""
+
+TRIES: Final = "tries"
 
 
 class FolderFiles:
@@ -70,10 +75,39 @@ def run_host_on_hold(folder: str, channel: Channel) -> RunHost:
     return _run_host(folder, FilesOnHold(f"{folder}/files"), channel)
 
 
-def _run_host(folder: str, files: AttemptFiles, channel: Channel) -> RunHost:
+class FarRunner(LocalRunner):
+    """A runner whose submits fail while a file `HOLD` is there, and are counted in `TRIES`.
+
+    Where the file says `lost` they are heard, and only the answer does not come.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(LocalConfig(root=f"{folder}/local"))
+        self._folder = Path(folder)
+
+    def submit(self, launch: Launch) -> Handle:
+        with suppress(FileNotFoundError):
+            lost = (self._folder / HOLD).read_text() == "lost"
+            if lost:
+                super().submit(launch)
+            with (self._folder / TRIES).open("a") as file:
+                file.write(f"{launch.name}\n")
+            reason = Reason.TARGET_UNREACHABLE
+            raise RunnerError("it does not answer", reason=reason, retry=True, unsure=lost)
+        return super().submit(launch)
+
+
+def run_host_far_away(folder: str, channel: Channel) -> RunHost:
+    """Run attempts below *folder*, of whose submits not all are heard or answered."""
+    return _run_host(folder, FolderFiles(f"{folder}/files"), channel, FarRunner(folder))
+
+
+def _run_host(
+    folder: str, files: AttemptFiles, channel: Channel, runner: LocalRunner | None = None
+) -> RunHost:
     clock = SystemClock()
     parts = RunHostParts(
-        runner=LocalRunner(LocalConfig(root=f"{folder}/local")),
+        runner=runner or LocalRunner(LocalConfig(root=f"{folder}/local")),
         files=files,
         clock=clock,
         metrics=PrometheusMetrics(),

@@ -53,6 +53,17 @@ def test_an_image_that_went_meanwhile_is_fetched_again(
     assert error.reason is Reason.SOURCE_NOT_FOUND
 
 
+def test_a_start_without_an_answer_is_repeated(proxy: Cutting, beyond: DockerRunner) -> None:
+    """It may run by now, so nobody may give it up; the next submit takes it as it is."""
+    wish = launch("exit 4")
+    proxy.once(b"/start", proxy.cut)
+    error = refusal(beyond, wish)
+    assert (error.unsure, error.retry) == (True, True), error
+    handle = started(beyond, wish)
+    assert end(beyond, handle).exit_code == 4
+    beyond.remove(handle)
+
+
 def test_a_log_that_breaks_off_is_not_at_its_end(proxy: Cutting, beyond: DockerRunner) -> None:
     """Its rest is read when the engine answers again, every byte once."""
     handle = beyond.submit(launch("yes 0123456789 | head -n 20000"))

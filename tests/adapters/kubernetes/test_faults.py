@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
 from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
 
 S = AttemptState
+_DOWN = Fault("POST", "/jobs", status=503, times=99)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,19 @@ def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Pro
     assert fault.met.is_set()
     assert runner.submit(wish) == handle
     assert end_of(runner, handle).state is S.SUCCEEDED
+
+
+def test_only_what_may_have_been_heard_is_unsure(runner: KubernetesRunner, proxy: Proxy) -> None:
+    """A submit without an answer is; one that was refused, or that nobody took, is not."""
+    for fault, unsure in ((Fault("POST", "/jobs", lost=True, times=99), True), (_DOWN, False)):
+        proxy.faults[:] = [fault]
+        wish = launch("exit 0")
+        soon = replace(wish, deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 2.0)
+        with pytest.raises(RunnerError) as caught:
+            runner.submit(soon)
+        assert (caught.value.unsure, caught.value.retry) == (unsure, True)
+        proxy.faults.clear()
+        assert end_of(runner, runner.submit(wish)).state is S.SUCCEEDED
 
 
 def test_a_lost_answer_leaves_no_half(runner: KubernetesRunner, proxy: Proxy) -> None:
