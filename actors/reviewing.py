@@ -20,7 +20,7 @@ from launchyard.ports.policy import Policy
 from launchyard.ports.target import Target
 
 _NOT_LOOKED: Final = "not_looked"
-_REASONS: Final = ("host_guard", "reviewer_off", _NOT_LOOKED)
+_REASONS: Final = ("host_guard", "guard", "reviewer_off", _NOT_LOOKED)
 
 
 @dataclass(frozen=True, slots=True)

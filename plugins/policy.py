@@ -9,6 +9,7 @@ from typing import Final
 from launchyard.domain.documents import copy_json
 from launchyard.domain.exchange import Refusal
 from launchyard.domain.review import JobEvent, Question, Rejection, Review, Reviewed
+from launchyard.plugins.builtin_policy import HOST_GUARD as NAME
 from launchyard.plugins.events import Receivers
 from launchyard.plugins.guard import StrangerError
 from launchyard.plugins.manager import Plugins
@@ -18,6 +19,9 @@ from launchyard.ports.metrics import Metrics
 from launchyard.ports.plugins import PluginView
 
 HOST_GUARD: Final = "host_guard"
+GUARD: Final = "guard"
+"""Why a plugin's own guard keeps an agent off a target."""
+
 REVIEWER_OFF: Final = "reviewer_off"
 ERROR: Final = "error"
 """The rule that a plugin breaks which gives no answer."""
@@ -83,14 +87,14 @@ class PluginPolicy:
             try:
                 answer = self._plugins.ask(row, "can_accept", self._limit_s, question=question)
             except StrangerError as e:
-                return Refusal(reason=HOST_GUARD, detail=f"{row.name}: {e}")
+                return Refusal(reason=_reason(row), detail=f"{row.name}: {e}")
             if isinstance(answer, Rejection):
                 text = f"{row.name}, {answer.rule}: {answer.message}"
-                return Refusal(reason=HOST_GUARD, detail=text)
+                return Refusal(reason=_reason(row), detail=text)
             if answer is not None:
                 text = f"answered with a {type(answer).__name__} instead of a Rejection"
                 self._plugins.note(row, "can_accept", text)
-                return Refusal(reason=HOST_GUARD, detail=f"{row.name}: {text}")
+                return Refusal(reason=_reason(row), detail=f"{row.name}: {text}")
         return None
 
     def tell(self, event: JobEvent) -> None:
@@ -138,3 +142,8 @@ class PluginPolicy:
 
 def _last(row: Row) -> str:
     return row.faults[-1] if row.faults else "it is off"
+
+
+def _reason(row: Row) -> str:
+    """Return why a guard refuses: the one in the box looks at its machine, others at theirs."""
+    return HOST_GUARD if row.name == NAME else GUARD

@@ -11,11 +11,23 @@ from typing import Any
 
 import pytest
 
+from launchyard.domain.why import WaitReason
 from tests.programs import ENTITY, LIMIT_S, QUEUE, Program, Yard, until, yard
 
 QUEUE_PATH = f"/entities/{ENTITY}/queues/{QUEUE}"
 NOTHING = ("/bin/true",)
 WAITING = "launchyard_claims_waiting"
+NAYSAYER = """
+from launchyard.domain.review import Rejection
+from launchyard.plugins import hookimpl
+
+launchyard_api = 1
+
+
+@hookimpl
+def can_accept():
+    return Rejection(rule="moon", message="not at full moon")
+"""
 
 
 @pytest.fixture
@@ -53,6 +65,7 @@ def test_every_reason_on_one_queue(here: Yard) -> None:
     """From an empty house to a job that runs; each reason goes when its cause does."""
     _without_an_agent(here)
     _with_a_machine_that_is_short(here)
+    _with_a_plugin_that_says_no(here)
     _with_few_slots(here)
     _with_a_stopped_agent(here)
     _with_an_agent_that_leaves(here)
@@ -76,6 +89,21 @@ def _with_a_machine_that_is_short(here: Yard) -> None:
     agent = here.start_agent("guarded", env={"LAUNCHYARD_AGENT_HOST_GUARD_MIN_DISK": "9999TB"})
     item = here.submit(*NOTHING)
     assert comes(here, item, "host_guard")
+    agent.stop()
+    here.call("POST", f"/items/{item}/cancel")
+
+
+def _with_a_plugin_that_says_no(here: Yard) -> None:
+    folder = here.folder / "site"
+    info = folder / "naysayer-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: naysayer\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[launchyard]\nnaysayer = naysayer\n")
+    (folder / "naysayer.py").write_text(NAYSAYER)
+    agent = here.start_agent("unwilling", env={"PYTHONPATH": str(folder)})
+    item = here.submit(*NOTHING)
+    assert comes(here, item, "agent_refuses")
+    assert "full moon" in str(here.call("GET", f"/items/{item}/why"))
     agent.stop()
     here.call("POST", f"/items/{item}/cancel")
 
@@ -162,6 +190,12 @@ def _with_an_agent_that_leaves(here: Yard) -> None:
     assert comes(here, item, "not_waiting")
     go.touch()
     here.wait_done(item)
+
+
+def test_no_reason_is_left_out() -> None:
+    """A new one is named by a test with real programs, here or beside."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert not [reason.value for reason in WaitReason if f'"{reason.value}"' not in tests]
 
 
 def test_what_an_agent_tells_of_targets(here: Yard) -> None:

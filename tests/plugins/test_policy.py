@@ -157,7 +157,7 @@ def test_a_guard_says_no_in_its_words() -> None:
     full = policy(full=Guard(Rejection(rule="night", message="closed until six")))
     refusal = full.refusal(HERE)
     assert refusal is not None
-    assert (refusal.reason, refusal.detail) == ("host_guard", "full, night: closed until six")
+    assert (refusal.reason, refusal.detail) == ("guard", "full, night: closed until six")
 
 
 @pytest.mark.parametrize("answer", [OSError("no such disk"), True, "yes"])
