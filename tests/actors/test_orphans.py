@@ -68,9 +68,9 @@ def left_behind(
     deadline = time.clock_gettime(time.CLOCK_BOOTTIME) + LIMIT_S
     launch = Launch(owner=owner, name=name, labels=labels(owner, ""), plan=plan, deadline=deadline)
     handle = runner.submit(launch)
-    until(lambda: runner.observe(handle).state is S.RUNNING, "its start")
-    since = time.time() - old_s
-    os.utime(bench.folder / "local" / "runs" / name / "started", (since, since))
+    record, since = bench.folder / "local" / "runs" / name / "started", time.time() - old_s
+    until(lambda: record.exists() and record.read_bytes(), "its start")
+    os.utime(record, (since, since))
     try:
         yield lambda: runner.observe(handle)
     finally:
