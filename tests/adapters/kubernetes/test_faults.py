@@ -24,7 +24,6 @@ from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
 from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
 
 S = AttemptState
-_DOWN = Fault("POST", "/jobs", status=503, times=99)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +75,7 @@ def cut_off(proxy: Proxy, fault: Fault) -> None:
 
 def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Proxy) -> None:
     """The cluster made the job and its answer was lost: the repetition finds it there."""
-    fault = proxy.add(Fault("POST", "/jobs", lost=True))
-    wish = launch("exit 0")
+    fault, wish = proxy.add(Fault("POST", "/jobs", lost=True)), launch("exit 0")
     handle = runner.submit(wish)
     assert fault.met.is_set()
     assert runner.submit(wish) == handle
@@ -85,14 +83,14 @@ def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Pro
 
 
 def test_only_what_may_have_been_heard_is_unsure(runner: KubernetesRunner, proxy: Proxy) -> None:
-    """A submit without an answer is; one that was refused, or that nobody took, is not."""
-    for fault, unsure in ((Fault("POST", "/jobs", lost=True, times=99), True), (_DOWN, False)):
-        proxy.faults[:] = [fault]
+    """A submit without an answer is; one that was refused is not."""
+    for status in (0, 503):
+        proxy.faults[:] = [Fault("POST", "/jobs", status=status, lost=not status, times=99)]
         wish = launch("exit 0")
-        soon = replace(wish, deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + 2.0)
+        soon = time.clock_gettime(time.CLOCK_BOOTTIME) + 2.0
         with pytest.raises(RunnerError) as caught:
-            runner.submit(soon)
-        assert (caught.value.unsure, caught.value.retry) == (unsure, True)
+            runner.submit(replace(wish, deadline=soon))
+        assert (caught.value.unsure, caught.value.retry) == (not status, True)
         proxy.faults.clear()
         assert end_of(runner, runner.submit(wish)).state is S.SUCCEEDED
 
