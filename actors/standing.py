@@ -23,7 +23,7 @@ from launchyard.actors.messages import (
     SubmitFailed,
     Submitted,
 )
-from launchyard.actors.table import place_in
+from launchyard.actors.table import place_in, ref_of
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.exchange import Fact
 from launchyard.domain.reason import Reason
@@ -59,9 +59,10 @@ class Standing:
         desk = self._desk
         for row in list(desk.table.active()):
             building = row.state is S.BUILDING and row.product is None
-            if (fact.host == BUILD and building) or (
-                row.grant.resource == fact.host and row.place is not None and not row.has_handle
-            ):
+            launched = row.place is not None and row.grant.resource == fact.host
+            if launched and ref_of(row) in desk.unsure:
+                desk.note(row, Fact(at_ms=desk.now_ms(), detail=fact.message))
+            elif (fact.host == BUILD and building) or (launched and not row.has_handle):
                 reason = Reason.BUILDER_MISSING if building else Reason.TARGET_UNREACHABLE
                 desk.end(row, S.FAILED, reason, fact.message)
 

@@ -39,12 +39,16 @@ def tried(folder: Path, times: int) -> None:
 def test_a_submit_that_may_have_been_heard_is_never_given_up(
     bench: Bench, server: ScriptedServer
 ) -> None:
-    """Also by the next start of the agent, which knows of no answer; the job runs once."""
+    """Nor by later starts of the agent, which know of no answer, be their target broken or away."""
     marker, hold = bench.folder / "m", bench.folder / HOLD
     hold.write_text("lost")
     server.enqueue("a", "/bin/sh", "-c", f"echo ran >>{marker}")
     with bench.running():
         tried(bench.folder, ENOUGH)
+    entry, bench.entry = bench.entry, "tests.actors.hosts:broken_host"
+    with bench.running():
+        server.wait(lambda: any("ImportError" in f.detail for f in server.items["a"].facts), "why")
+    bench.entry = entry
     hold.write_text("away")
     with bench.running():
         tried(bench.folder, 2 * ENOUGH)
