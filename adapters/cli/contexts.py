@@ -151,7 +151,7 @@ def read_key(file: str) -> str:
     Raises:
         CommandError: there is none, or it has not a key's form.
     """
-    return checked_key(_text_of(file), file)
+    return checked_key(key_text(file), file)
 
 
 def plugin_key(file: str, environment: Mapping[str, str]) -> str:
@@ -163,7 +163,7 @@ def plugin_key(file: str, environment: Mapping[str, str]) -> str:
     if not file and (key := environment.get("LAUNCHYARD_KEY", "").strip()):
         return key
     file = file or environment.get("LAUNCHYARD_KEY_FILE", "")
-    return _text_of(file) if file else ""
+    return key_text(file) if file else ""
 
 
 def checked_key(text: str, where: str) -> str:
@@ -202,11 +202,16 @@ def _context(document: Mapping[str, object]) -> Context:
     return Context(**texts)
 
 
-def _text_of(file: str) -> str:
+def key_text(file: str) -> str:
+    """Return what a key file holds, whatever its form.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
     try:
         return Path(file).expanduser().read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
         raise CommandError(
-            f"the key file {file} cannot be read", reason, "check --key-file", code=Code.AUTH
+            f"the key file {file} cannot be read", reason, "check its name", code=Code.AUTH
         ) from None

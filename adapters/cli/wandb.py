@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from launchyard.adapters.cli.codes import Code
-from launchyard.adapters.cli.contexts import Context
+from launchyard.adapters.cli.contexts import Context, key_text
 from launchyard.adapters.cli.errors import CommandError
 from launchyard.domain.wandb_address import CLOUD, WORD, is_wandb, marked, wandb_url
 
@@ -100,13 +100,7 @@ def _key(url: str, key_file: str, environment: Mapping[str, str]) -> str:
 
 
 def _from_file(file: str) -> str:
-    try:
-        return _checked(Path(file).expanduser().read_text().strip(), file)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is no text"
-        raise CommandError(
-            f"the key file {file} cannot be read", reason, "check its name", code=Code.AUTH
-        ) from None
+    return _checked(key_text(file), file)
 
 
 def _from_netrc(url: str, environment: Mapping[str, str]) -> str:
