@@ -89,7 +89,9 @@ class _Player:
     def _hear(self, kind: object, change: Any) -> None:
         meta = change.obj["metadata"]
         if kind is PODS and change.obj["status"].get("phase") == "Running":
-            self._pods[meta["labels"].get("job-name", "")] = meta["name"]
+            with self._told:
+                self._pods[meta["labels"].get("job-name", "")] = meta["name"]
+                self._told.notify_all()
             if self._finishes:
                 self._work.put((meta["namespace"], meta["name"]))
         if kind is JOBS and change.obj.get("status", {}).get("completionTime"):
@@ -115,8 +117,8 @@ class _Player:
             }
             made = self._served.cluster.create(JOBS, self._run.namespace, job)
             found.append([name, str(made["metadata"]["uid"])])
-        while len(self._pods) < most:
-            time.sleep(0.2)
+        with self._told:
+            self._told.wait_for(lambda: len(self._pods) >= most)
         # A collection that walks through all of these stops this process for seconds, and would
         # be counted as the time until an end is known.
         gc.collect()

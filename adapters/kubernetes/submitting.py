@@ -151,7 +151,7 @@ def _instead(cluster: Cluster, path: str, old: Obj, document: Obj, deadline: flo
     name, uid = document["metadata"]["name"], old["metadata"]["uid"]
     options: Any = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
     if document["kind"] == "Pod":
-        options["gracePeriodSeconds"] = 0
+        options["gracePeriodSeconds"] = 1  # with 0 it may go on running on its node
     with suppress(KubernetesError):
         cluster.call("DELETE", f"{path}/{name}", options)
     until = time.monotonic() + _GOING_S
