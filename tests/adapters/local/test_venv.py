@@ -17,7 +17,7 @@ from launchyard.adapters.local.venv.wanted import wanted
 from launchyard.domain.reason import Reason
 from launchyard.ports.builder import BuildError, BuildRequest, Built
 from tests.adapters.local.kit import WAIT_S, eventually
-from tests.adapters.local.wheels import make_project, make_wheel
+from tests.adapters.local.wheels import make_held_project, make_wheel
 
 _BUILD = """\
 import pickle, sys
@@ -84,26 +84,10 @@ def modules(built: Built) -> set[str]:
     return {path.stem for path in found} & {"tiny", "other", "held"}
 
 
-def held_project(request: BuildRequest, tmp_path: Path) -> Path:
-    """Make a project whose build waits while a file is there, and says so; return the file."""
-    hold = tmp_path / "hold"
-    hold.touch()
-    wheel = make_wheel(tmp_path / "ready", "held", "1")
-    code = (
-        "import os, shutil, time\n"
-        f"open({str(tmp_path / 'begun')!r}, 'a').write('x')\n"
-        f"while os.path.exists({str(hold)!r}): time.sleep(0.01)\n"
-        f"shutil.copy({str(wheel)!r}, to)\n"
-        f"return {wheel.name!r}"
-    )
-    make_project(Path(request.source, "held"), "held", code)
-    return hold
-
-
 def test_two_processes_build_once(config: VenvConfig, tmp_path: Path) -> None:
     """The second waits for the first and uses what it made."""
     request = source(tmp_path / "source", requirements__txt="./held\n")
-    hold = held_project(request, tmp_path)
+    hold = make_held_project(Path(request.source, "held"), tmp_path)
     first = begin(config, request)
     eventually((tmp_path / "begun").exists)
     second = begin(config, request)
@@ -116,7 +100,7 @@ def test_two_processes_build_once(config: VenvConfig, tmp_path: Path) -> None:
 def test_a_killed_build_is_made_anew(config: VenvConfig, tmp_path: Path) -> None:
     """What it left running is ended first, and what it left on disk is not used."""
     request = source(tmp_path / "source", requirements__txt="tiny\n./held\n")
-    hold = held_project(request, tmp_path)
+    hold = make_held_project(Path(request.source, "held"), tmp_path)
     first = begin(config, request)
     eventually((tmp_path / "begun").exists)
     os.kill(first.pid, signal.SIGKILL)
@@ -245,7 +229,7 @@ def test_code_that_requires_nothing_gets_python_all_the_same(
 def test_a_folder_of_the_source_counts_by_its_contents(config: VenvConfig, tmp_path: Path) -> None:
     """And is installed as it stands, for the environment outlives the source."""
     request = source(tmp_path / "source", requirements__txt="-e ./held\n")
-    held_project(request, tmp_path).unlink()
+    make_held_project(Path(request.source, "held"), tmp_path).unlink()
     first = build(config, request)
     assert modules(first) == {"held"}
     Path(request.source, "held/new.py").touch()

@@ -38,3 +38,22 @@ def make_project(folder: Path, name: str, backend: str) -> Path:
         f"def build_wheel(to, settings=None, metadata=None):\n{body}\n"
     )
     return folder
+
+
+def make_held_project(folder: Path, aside: Path) -> Path:
+    """Write a project `held` whose build waits while `<aside>/hold` is there; return that file.
+
+    Each time it begins, it adds an `x` to `<aside>/begun`.
+    """
+    hold = aside / "hold"
+    hold.touch()
+    wheel = make_wheel(aside / "ready", "held", "1")
+    code = (
+        "import os, shutil, time\n"
+        f"open({str(aside / 'begun')!r}, 'a').write('x')\n"
+        f"while os.path.exists({str(hold)!r}): time.sleep(0.01)\n"
+        f"shutil.copy({str(wheel)!r}, to)\n"
+        f"return {wheel.name!r}"
+    )
+    make_project(folder, "held", code)
+    return hold
