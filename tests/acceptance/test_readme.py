@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand there."""
+"""The README's commands, run as they stand there, and the tour's second agent."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.programs import LIMIT_S, PROGRAM, clean_environment, start, until
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+TOUR = (ROOT / "docs" / "quickstart.md").read_text()
 
 
 def _lines(block: str) -> list[str]:
@@ -66,8 +67,22 @@ def test_the_first_job_works_as_written(tmp_path: Path) -> None:
         for line in _lines(BLOCKS[3]):
             _shell(line, tmp_path, env)
         assert (tmp_path / "model.txt").read_text() == "weights"
+        _second_agent(tmp_path, code, env)
     finally:
         assert up.stop() == 0, up.said()
+
+
+def _second_agent(folder: Path, code: Path, env: dict[str, str]) -> None:
+    """Do what the tour says of another queue, beside `up`: its agent comes to work, too."""
+    section = TOUR.partition("## Queues of your own")[2].partition("\n## ")[0]
+    queue, words = re.findall(r"```bash\n(.*?)```", section, re.DOTALL)
+    assert "OMP_NUM_THREADS" in _shell(queue, code, env)
+    agent = start(folder, "night", words.split()[1:], env)
+    try:
+        job = ("launch", "-q", "night", "--dir", ".", "--follow", "--", "/bin/true")
+        _shell(" ".join(("launchyard", *job)), code, env)
+    finally:
+        assert agent.stop() == 0, agent.said()
 
 
 @pytest.mark.timeout(600)
