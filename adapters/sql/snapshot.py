@@ -31,7 +31,12 @@ _BACK = (
     update(items)
     .where(*_CLAIMED)
     .values(
-        state=ItemState.QUEUED.value, attempt_state=None, holder_n=None, config_n=None, missed=0
+        state=ItemState.QUEUED.value,
+        attempt_state=None,
+        holder_n=None,
+        config_n=None,
+        missed=0,
+        unheard_until_ms=None,
     )
 )
 _META = select(meta.c.value).where(meta.c.key == bindparam("key"))

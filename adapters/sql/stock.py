@@ -169,6 +169,9 @@ class SqlStock(SqlReports):
         """Put back what nobody acknowledged, and give up what nobody speaks for."""
         done = Silent([])
         for row in self._db.rows(UNHEARD, now=now, most=most):
+            if row["state"] == ItemState.QUEUED:  # restored by a release that left the mark
+                self._set(row["seq"], unheard_until_ms=None)
+                continue
             if row["state"] == ItemState.CLAIMED:
                 self._drop(row)
                 done.requeued += 1

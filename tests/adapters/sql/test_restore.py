@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +13,14 @@ import pytest
 from launchyard.adapters.sql.settings import StoreSettings
 from launchyard.adapters.sql.snapshot import copy_database, raise_epoch
 from launchyard.adapters.sql.store import SqlStore, open_store
-from launchyard.domain.exchange import ItemGrant, Place, Reclaim, ReclaimVerdict, Verdict
+from launchyard.domain.exchange import (
+    AgentHello,
+    ItemGrant,
+    Place,
+    Reclaim,
+    ReclaimVerdict,
+    Verdict,
+)
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_world import (
     MovableClock,
@@ -187,3 +196,34 @@ def test_a_restored_database_settles_once(site: Site) -> None:
     world = site.open("copy.db")
     worker = world.worker()
     assert len(worker.claim().items) == 1
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_what_a_stock_agent_popped_waits_as_any_other_item(site: Site, *, marked: bool) -> None:
+    """Its silence ends nothing that is back in its queue, nor where an older release restored."""
+    world = site.open("first.db").prepare()
+    box = AgentHello(
+        agent="",
+        name="box",
+        entity="team",
+        queues=("q",),
+        scopes=(),
+        max_jobs=4,
+        hostname="box",
+        version="wandb@0",
+    )
+    agent = world.store.stock_hello(box).id
+    item = world.put().id
+    assert world.store.stock_pop(agent, "q")
+    copy = site.back_up("copy.db")
+    store = site.restore(copy).store
+    if marked:
+        with closing(sqlite3.connect(copy, isolation_level=None)) as other:
+            other.execute("UPDATE items SET unheard_until_ms = 1")
+    for _ in range(140):
+        site.clock.pass_s(5)
+        store.expire()
+    view = store.item(item)
+    assert (view.state, view.attempt, view.reason) == (ItemState.QUEUED, 1, "")
+    store.ripen()
+    assert store.stock_pop(store.stock_hello(box).id, "q")
