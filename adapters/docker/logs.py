@@ -3,7 +3,8 @@
 An engine gives the entries of a log in the order of their writing, all of them or those from a
 time on. A `Mark` is a place in that order: how many entries since some time are behind it. Two
 outputs are written by two threads, so times may be out of order by a little; a mark's time
-therefore lies well before its place.
+therefore lies well before its place. An engine that has put entries away for ever is no longer
+where a mark is; that is told in the log itself, which then goes on with all that is there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from launchyard.adapters.docker.client import GONE, Engine, EngineError, Stream
 
 _BEHIND_US: Final = 2_000_000
 _SETTLED_S: Final = 5.0
+_PUT_AWAY: Final = (
+    b"[launchyard: the engine has put an older part of this log away; "
+    b"lines may be missing here, or come again]\n"
+)
 _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?")
 
 
@@ -28,7 +33,8 @@ class Mark:
     """A place: `offset` bytes from the beginning.
 
     `count` entries from `since` on are behind it, and `part` bytes of the next one. `next_since`
-    and `next_count` are what these become once the log has gone on for long enough.
+    and `next_count` are what these become once the log has gone on for long enough. A count of -1
+    has all entries ahead of it, and before them the words that earlier ones are gone.
     """
 
     offset: int = 0
@@ -64,6 +70,11 @@ class Mark:
         after = self.newest + 1
         return replace(self, since=after, count=0, next_since=after, next_count=0)
 
+    @classmethod
+    def anew(cls, offset: int) -> Mark:
+        """Return the place before all that the engine has, *offset* bytes having been before."""
+        return cls(offset, count=-1, next_count=-1)
+
 
 class _Reading:
     """A stream of a log's entries from a mark on."""
@@ -72,6 +83,8 @@ class _Reading:
         self.uid, self.mark, self._stream = uid, mark, stream
         self._entries = self._ahead(iter(stream))
         self._rest, self._at = b"", 0
+        self.short = False
+        """Whether the stream ended before the mark."""
 
     def take(self, most_b: int) -> tuple[bytes, bool]:
         """Return the next bytes, and whether nothing is left of the stream."""
@@ -97,6 +110,9 @@ class _Reading:
     def _ahead(self, frames: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         """Yield the entries that the mark has not passed."""
         behind, part = self.mark.count, self.mark.part
+        if behind < 0:
+            yield 0, _PUT_AWAY[part:]
+            behind = part = 0
         for frame in frames:
             if behind:
                 behind -= 1
@@ -104,6 +120,7 @@ class _Reading:
             at, data = _entry(frame)
             yield at, data[part:]
             part = 0
+        self.short = behind > 0 or part > 0
 
 
 @dataclass(slots=True)
@@ -132,6 +149,9 @@ class Logs:
                 return b"", True
             before = reading.mark
             data, done = self._taken(reading, most_b)
+            if reading.short:
+                reading = self._opened(uid, Mark.anew(start))
+                data, done = self._taken(reading, most_b)
             self._keep(uid, before, reading.mark)
             if done:
                 self._leave()
@@ -145,7 +165,10 @@ class Logs:
                 self._leave()
 
     def _at(self, uid: str, start: int) -> _Reading | None:
-        """Return a reading at *start*, None when the log is shorter or gone."""
+        """Return a reading at *start*, None when the container is gone.
+
+        Where the log is shorter, it begins with words about that.
+        """
         reading = self._reading
         if reading is not None and reading.uid == uid and reading.mark.offset == start:
             return reading
@@ -154,22 +177,23 @@ class Logs:
         known = (place.mark, place.before) if place else ()
         mark = next((mark for mark in known if mark.offset == start), Mark())
         try:
-            stream = self._engine.logs(uid, mark.since)
+            reading = self._opened(uid, mark)
+            missing = start - mark.offset
+            while missing > 0:
+                skipped, done = self._taken(reading, min(missing, 1 << 20))
+                missing -= len(skipped)
+                if done and missing:
+                    return self._opened(uid, Mark.anew(start))
         except EngineError as e:
             if e.status == GONE:
                 return None
             raise
-        self._reading = reading = _Reading(uid, mark, stream)
-        missing = start - mark.offset
-        while missing > 0:
-            skipped, done = self._taken(reading, min(missing, 1 << 20))
-            missing -= len(skipped)
-            if done:
-                break
-        if missing:
-            self._leave()
-            return None
         return reading
+
+    def _opened(self, uid: str, mark: Mark) -> _Reading:
+        self._leave()
+        self._reading = _Reading(uid, mark, self._engine.logs(uid, mark.since))
+        return self._reading
 
     def _taken(self, reading: _Reading, most_b: int) -> tuple[bytes, bool]:
         """Take from a reading; one that broke off is not gone on with: it would look ended."""

@@ -39,6 +39,8 @@ IMAGES_OWN: Final = "/<the image's WORKDIR>"
 """Stands for a folder in what people are shown before the image is there."""
 
 _ON_A_NETWORK: Final = ("ip", "ip6", "link-local-ip", "network-alias")
+_KEPT: Final = "json-file"
+_ENDLESS: Final = "1000t"
 _LOOPBACK: Final = re.compile(r"localhost|127\.[0-9.]+|::1")
 
 
@@ -146,8 +148,7 @@ def _request(spec: LaunchSpec, settings: DockerSettings, *, gateway: bool) -> di
             # An init passes signals on and reaps; without it a command that is process 1 ignores
             # SIGTERM unless it handles it, and each cancel waits for the whole grace.
             "Init": True,
-            # Cursors into a log hold as long as its beginning stays.
-            "LogConfig": {"Type": "json-file", "Config": {}},
+            "LogConfig": {"Type": _KEPT, "Config": _log_options(settings)},
         },
     }
     for flag in FLAGS:
@@ -160,6 +161,16 @@ def _request(spec: LaunchSpec, settings: DockerSettings, *, gateway: bool) -> di
         hosts = [*settings.words("add-host"), f"{GATEWAY}:host-gateway"]
         merged(request, (HOST, "ExtraHosts"), list[Json](dict.fromkeys(hosts)))
     return request
+
+
+def _log_options(settings: DockerSettings) -> dict[str, Json]:
+    """Return what keeps a log whole: cursors into it hold as long as its beginning stays.
+
+    An engine adds its own options to ours where the driver is its default, and a limit is among
+    them on most machines. It takes no word for none, and other drivers take no limit.
+    """
+    kept = (settings.text("log-driver") or _KEPT) == _KEPT
+    return {"max-size": _ENDLESS} if kept else {}
 
 
 def _put_command(request: dict[str, Json], spec: LaunchSpec, settings: DockerSettings) -> None:

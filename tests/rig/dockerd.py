@@ -68,6 +68,9 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
             "--iptables=false",
             "--ip6tables=false",
             "--ip-masq=false",
+            # As on most machines, only sooner: no job's log may be shortened by it.
+            "--log-opt=max-size=10k",
+            "--log-opt=max-file=3",
         ]
         process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -133,6 +133,22 @@ def test_a_long_log_is_read_in_pieces(runner: DockerRunner) -> None:
     assert runner.read_log(handle, SOURCE, 650_000, 1 << 20).data == text[650_000:]
 
 
+def test_a_log_that_was_shortened_says_so(runner: DockerRunner) -> None:
+    """By its queue's own limit: who was further on hears of it, and gets all that is there."""
+    limit: Json = {"log-opt": {"max-size": "10k", "max-file": "1"}}
+    handle = runner.submit(launch("yes 0123456789 | head -n 9000; echo end", limit))
+    assert end(runner, handle).state is S.SUCCEEDED
+    whole = runner.read_log(handle, SOURCE, 90_000, 1 << 20)
+    head, *lines = whole.data.splitlines()
+    assert head.startswith(b"[launchyard: the engine has put an older part of this log away")
+    assert set(lines) == {b"0123456789", b"end"}
+    assert (whole.end, len(lines) < 1000) == (True, True)
+    begun = runner.read_log(handle, SOURCE, 90_000, 10)
+    assert begun.data + runner.read_log(handle, SOURCE, begun.to, 1 << 20).data == whole.data
+    past = runner.read_log(handle, SOURCE, whole.to, 10)
+    assert (past.data, past.end) == (b"", True)
+
+
 def test_the_engine_says_who_it_is(docker: Docker, runner: DockerRunner) -> None:
     """The main process learns the same scope without the SDK; a wrong address says what to do."""
     address = address_of({}, {"DOCKER_HOST": f"unix://{docker.socket}"})

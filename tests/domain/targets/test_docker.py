@@ -73,13 +73,30 @@ def test_a_plan_is_the_engines_request() -> None:
         "Volumes": {"/launchyard/outputs": {}},
         "HostConfig": {
             "Init": True,
-            "LogConfig": {"Type": "json-file", "Config": {}},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "1000t"}},
             "Memory": 512 * 1024**2,
             "NanoCpus": 1_500_000_000,
             "ShmSize": 1024**3,
             "ExtraHosts": ["host.docker.internal:host-gateway"],
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "driver", "options"),
+    [
+        ({"log-driver": "json-file"}, "json-file", {"max-size": "1000t"}),
+        ({"log-opt": "max-file=3"}, "json-file", {"max-size": "1000t", "max-file": "3"}),
+        ({"log-opt": {"max-size": "10m"}}, "json-file", {"max-size": "10m"}),
+        ({"log-driver": "local", "log-opt": "max-file=3"}, "local", {"max-file": "3"}),
+        ({"log-driver": "journald"}, "journald", {}),
+    ],
+)
+def test_a_log_is_kept_whole(said: Json, driver: str, options: Json) -> None:
+    """The engine's own limit takes nothing of it away; a queue's does, and so does its driver."""
+    told = host(said)
+    assert isinstance(told, dict)
+    assert told["LogConfig"] == {"Type": driver, "Config": options}
 
 
 def test_wanted_outputs_travel_with_the_container() -> None:
