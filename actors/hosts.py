@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from typing import Final
 
 from launchyard.actors.facts import HostBegan, HostFailed, HostSaid, SupervisorFact
@@ -62,6 +63,9 @@ class Hosts:
         self._lock = threading.RLock()
         self._closed = False
         self._number = 0
+        for name, reason in product(specs, families.VALUES[families.CHILD_RESTARTS.name]["reason"]):
+            # A series that begins with its first restart hides that one from alerts.
+            session.metrics.count(families.CHILD_RESTARTS, {"role": name, "reason": reason}, 0)
 
     def send(self, name: str, messages: tuple[ToHost, ...]) -> None:
         """Send *messages* as one to the process called *name*, starting it if need be."""

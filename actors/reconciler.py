@@ -133,6 +133,8 @@ class Reconciler(Role[ReconcilerLetter]):
             return
         reach("reclaim.after_send")
         if answer is not None:
+            if answer.verdict is not ReclaimVerdict.GRANTED:
+                session.metrics.count(families.FENCED_WRITES, {"operation": "reclaim"})
             self._tell.put(Reclaimed(reclaim.item, reclaim.attempt, answer))
 
     def _whose(self, reclaim: Reclaim) -> ReclaimVerdict | None:

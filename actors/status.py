@@ -31,6 +31,10 @@ class StatusDesk:
         self._supervisor: Supervisor | None = None
         self._started_ms = kit.session.clock.now_ms()
         self._shown: set[tuple[str, str, str]] = set()
+        for queue in identity.queues:
+            # An agent that was never answered is to be missed, too.
+            at_s = self._started_ms / 1000
+            kit.session.metrics.gauge(families.LAST_POLL, at_s, {"queue": queue})
         kit.publish = self._publish
 
     def _publish(self, supervisor: Supervisor) -> None:
@@ -40,6 +44,15 @@ class StatusDesk:
     def state(self) -> str:
         """What the agent is doing as a whole."""
         return self._supervisor.state if self._supervisor is not None else "starting"
+
+    @property
+    def _phase(self) -> str:
+        """The state, with two of its parts: it runs with some trouble, and all has been said."""
+        session, state = self._kit.session, self.state
+        if session.leaving.is_set() or session.quit.is_set():
+            return "stopping"
+        ails = session.board.views() or self.stuck() or any(c.detail for c in self._circuits())
+        return "degraded" if state == "running" and ails else state
 
     def status(self) -> AgentStatus:
         """Return everything that there is to see."""
@@ -96,9 +109,10 @@ class StatusDesk:
         leases = Counter(row.grant.queue for row in rows if not row.finished and not row.stale)
         for queue in self._identity.queues:
             metrics.gauge(families.LEASES_HELD, leases[queue], {"queue": queue})
+        phase = self._phase
         for state in families.PROCESS_STATES:
             labels = {"component": "agent", "state": state}
-            metrics.gauge(families.PROCESS_STATE, float(state == self.state), labels)
+            metrics.gauge(families.PROCESS_STATE, float(state == phase), labels)
         unsaid = sum(max(0, row.seq - row.acked) for row in rows)
         metrics.gauge(families.OUTBOX_DEPTH, unsaid)
         for view in self._crew.views():

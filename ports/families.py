@@ -65,7 +65,9 @@ CLAIM_DURATION: Final = _histogram(
     "claim_duration_seconds", "How long claims took, with their wait for work.", _POLLS
 )
 LAST_POLL: Final = _gauge(
-    "last_successful_poll_timestamp_seconds", "When a claim was last answered.", "queue"
+    "last_successful_poll_timestamp_seconds",
+    "When a claim was last answered; before the first one, when the agent started.",
+    "queue",
 )
 LEASES_HELD: Final = _gauge("leases_held", "Leases that this agent holds.", "queue")
 LEASE_RENEWALS: Final = _counter(
@@ -246,13 +248,13 @@ SERVER_FAMILIES: Final[tuple[Family, ...]] = (
 
 _OUTCOMES: Final = tuple(state.value for state in AttemptState if state in ENDS)
 _STATES: Final = tuple(state.value for state in AttemptState if state not in ENDS)
-PROCESS_STATES: Final = ("starting", "running", "draining", "stopping", "degraded")
+PROCESS_STATES: Final = ("starting", "running", "paused", "degraded", "draining", "stopping")
 
 VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     PROCESS_STATE.name: {"state": PROCESS_STATES},
     SLOTS_LIMIT.name: {"kind": ("run", "launch", "build")},
     SLOTS_USED.name: {"kind": ("run", "launch", "build")},
-    CLAIMS.name: {"result": ("claimed", "empty", "aborted", "error")},
+    CLAIMS.name: {"result": ("claimed", "empty", "error")},
     LEASE_RENEWALS.name: {"result": ("ok", "retry", "lost")},
     FENCED_WRITES.name: {"operation": ("launching", "report", "reclaim", "release")},
     JOBS_IN_STATE.name: {"state": _STATES},

@@ -14,7 +14,7 @@ import requests
 from tests.programs import ENTITY, LIMIT_S, QUEUE, Yard, is_ok, until, yard
 from tests.rig.base_image import make_base
 from tests.rig.dockerd import Docker, docker_daemon
-from tests.rig.prometheus import Prometheus, prometheus, promtool_check
+from tests.rig.prometheus import Prometheus, prometheus, promtool_check, promtool_test
 
 ROOT = Path(__file__).parents[2]
 BASE, IMAGE = "local/base:test", "launchyard:test"
@@ -49,7 +49,17 @@ def start_agent(docker: Docker, on: Yard, folder: Path) -> str:
     """Start the image's own command, told all by flags; return the container's id."""
     key = folder / "agent.key"
     shutil.copy(on.key_file, key)
-    key.chmod(0o644)  # the container's user is not ours
+    # As docs/operations.md has it: the container's user is not ours, and the key is nobody else's.
+    words = (
+        "--entrypoint",
+        "chown",
+        f"--volume={folder}:/keys",
+        IMAGE,
+        "10001",
+        f"/keys/{key.name}",
+    )
+    docker.run("run", "--rm", "--user", "0", *words)
+    assert (key.stat().st_uid, key.stat().st_mode & 0o777) == (10001, 0o600)
     return docker.run(
         *("run", "--detach", "--init", f"--volume={key}:/key:ro", IMAGE, "agent"),
         *("--queue", QUEUE, "--entity", ENTITY, "--max-jobs", "2", "--key-file", "/key"),
@@ -110,6 +120,31 @@ def test_promtool_finds_nothing_wrong(site: Site, whose: str) -> None:
     page = requests.get(f"{url}/metrics", timeout=LIMIT_S)
     assert page.ok
     assert promtool_check(page.text) == ""
+
+
+def test_the_shipped_alert_fires_and_spares_a_drain(tmp_path: Path) -> None:
+    """The rules can be loaded; an agent that hears nothing calls for somebody, unless it leaves."""
+    alert, silent = "LaunchyardAgentNotPolling", "launchyard_last_successful_poll_timestamp_seconds"
+    series = [
+        {"series": f'{silent}{{instance="{state}", queue="q"}}', "values": "0x60"}
+        for state in ("running", "draining", "stopping")
+    ] + [
+        {
+            "series": f'launchyard_process_state{{instance="{here}", state="{state}"}}',
+            "values": f"{int(here == state)}x60",
+        }
+        for here in ("running", "draining", "stopping")
+        for state in ("running", "draining", "stopping")
+    ]
+    summary = "running has not heard from its server for two minutes"
+    fires = {
+        "exp_labels": {"severity": "critical", "instance": "running", "queue": "q"},
+        "exp_annotations": {"summary": summary},
+    }
+    tests = [{"eval_time": "10m", "alertname": alert, "exp_alerts": [fires]}]
+    case = {"interval": "15s", "input_series": series, "alert_rule_test": tests}
+    rules = str(ROOT / "deploy/prometheus/alerts.yml")
+    assert promtool_test(tmp_path, {"rule_files": [rules], "tests": [case]}) == ""
 
 
 def test_a_stop_is_a_drain(site: Site) -> None:

@@ -18,6 +18,7 @@ from launchyard.adapters.prometheus.metrics import PrometheusMetrics
 from launchyard.adapters.sqlite.journal import SqliteJournal
 from launchyard.adapters.system.clock import SystemClock
 from launchyard.domain.admission import Limits
+from launchyard.ports.families import PROCESS_STATE
 from launchyard.ports.journal import Journal
 from launchyard.ports.launch_server import LaunchServer
 from launchyard.ports.policy import NoPolicy, Policy
@@ -120,6 +121,13 @@ class Bench:
         """Return what was shipped of a job's log."""
         path = self.folder / "files" / f"{item}-1-main.log"
         return path.read_text() if path.exists() else ""
+
+
+def shown(agent: Agent) -> list[str]:
+    """Return the states that a scrape would find the agent in."""
+    agent.view.refresh()
+    found = (one for one in agent.session.metrics.snapshot() if one.family is PROCESS_STATE)
+    return [one.labels["state"] for one in found if one.value]
 
 
 def once(marker: Path, then: str = "") -> tuple[str, str, str]:

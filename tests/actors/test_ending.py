@@ -11,7 +11,7 @@ from launchyard.domain.exchange import Command, CommandKind
 from launchyard.domain.item import ItemState
 from launchyard.domain.reason import Reason
 from launchyard.ports.launch_server import ServerError
-from tests.actors.kit import Bench, gated, once, runs_of, until
+from tests.actors.kit import Bench, gated, once, runs_of, shown, until
 from tests.actors.server import ScriptedServer
 
 S = AttemptState
@@ -183,6 +183,7 @@ def test_a_pause_takes_nothing_new_until_it_is_resumed(
         with server._change():
             server.commands.append(Command(kind=CommandKind.PAUSE))
         until(lambda: running.agent.view.state == "paused", "the pause")
+        assert shown(running.agent) == ["paused"]
         (bench.folder / "m.go").touch()
         assert server.wait_end("a").state is S.SUCCEEDED
         server.enqueue("b", *once(bench.folder / "n"))

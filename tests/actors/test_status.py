@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.actors.desk import BUILD
 from launchyard.actors.identity import Identity
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.role import Crew, Role
 from launchyard.actors.status import StatusDesk
-from tests.actors.kit import Bench, until
+from launchyard.ports.families import CHILD_RESTARTS, LAST_POLL
+from tests.actors.kit import TARGET, Bench, shown, until
 from tests.actors.server import ScriptedServer
 
 LIMIT_S = 120.0
@@ -101,3 +103,31 @@ def test_an_actor_that_died_at_its_work_is_dead_and_not_hung(yard: Yard) -> None
     yard.crew.check()
     until(lambda: yard.crew.lives("poller"), "the next one")
     assert yard.status.stuck() == ()
+
+
+def test_the_state_that_is_told_is_always_one(tmp_path: Path) -> None:
+    """From its start to its end, also with a trouble that it goes on with."""
+    with Bench(tmp_path, ScriptedServer()).running() as running:
+        agent = running.agent
+        until(lambda: agent.view.state == "running", "its start")
+        assert shown(agent) == ["running"]
+        agent.session.board.put("disk", "full")
+        assert shown(agent) == ["degraded"]
+        agent.session.board.clear("disk")
+        assert shown(agent) == ["running"]
+        agent.signal(15)
+        assert running.wait() == (0, "")
+        assert shown(agent) == ["stopping"]
+
+
+def test_what_alerts_look_at_is_there_before_anything_happens(tmp_path: Path) -> None:
+    """An agent that no server answers, and the first restart of a worker process, are seen."""
+    agent = Bench(tmp_path, ScriptedServer()).make()
+    found = agent.session.metrics.snapshot()
+    (polled,) = [one for one in found if one.family is LAST_POLL]
+    assert polled.labels == {"queue": "q"}
+    assert polled.value > 0
+    restarts = {
+        tuple(one.labels.values()): one.value for one in found if one.family is CHILD_RESTARTS
+    }
+    assert restarts == {(role, how): 0 for role in (TARGET, BUILD) for how in ("exit", "hang")}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from launchyard.adapters.cli.codes import Code
 from launchyard.domain.config.layers import CONTAINER
 from launchyard.domain.reason import Reason
 from launchyard.ports.families import AGENT_FAMILIES, SERVER_FAMILIES
@@ -55,3 +56,34 @@ def test_the_image_says_that_it_is_a_container() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert f"{CONTAINER[0]}=1" in text
     assert "HOST_BOUND_ON_EXIT" not in text
+
+
+def _unit(name: str) -> dict[str, str]:
+    """Return the settings of a unit's service; one that is repeated by its last line."""
+    text = (ROOT / "deploy/systemd" / f"launchyard-{name}.service").read_text(encoding="utf-8")
+    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    return {key: value for key, _, value in lines if value}
+
+
+@pytest.mark.parametrize("name", ["agent", "server"])
+def test_a_unit_starts_again_what_may_come_right(name: str) -> None:
+    """And leaves alone what would meet the same mistake; its codes are ours."""
+    unit = _unit(name)
+    never = {Code(int(code)) for code in unit["RestartPreventExitStatus"].split()}
+    assert Code.USAGE in never
+    assert not never & {Code.OK, Code.ERROR, Code.CONFLICT, Code.UNREACHABLE, Code.DRAINED}
+    if name == "agent":
+        assert {Code.CONFIG, Code.AUTH, Code.NOT_FOUND} <= never
+        assert unit["RestartForceExitStatus"] == str(int(Code.DRAINED))
+
+
+def test_the_agents_unit_is_told_all_that_it_needs() -> None:
+    """A queue, a server and a key; a file of its own is not demanded; SIGHUP is its reload."""
+    unit = _unit("agent")
+    words = unit["ExecStart"].split()[1:]
+    assert {"-q", "-e", "--server", "--key-file"} <= set(words)
+    assert not {"-c", "--config"} & set(words)
+    assert unit["ExecReload"].endswith("kill -HUP $MAINPID")
+    assert unit["KillMode"] == "process"
+    (name, _, _) = unit["Environment"].partition("=")
+    assert name == "LAUNCHYARD_AGENT_STATE_DIR"

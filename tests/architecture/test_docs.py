@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 import pytest
 
+from launchyard.domain.attempt import AttemptState
 from launchyard.ports import families
 from launchyard.ports.metrics import Family
 from tests.architecture.write_docs import DOCS, PAGES
+
+_STATES = {state.value for state in AttemptState}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -49,6 +53,35 @@ def test_listed_values_belong_to_labels() -> None:
     every = {f.name: f for f in (*families.AGENT_FAMILIES, *families.SERVER_FAMILIES)}
     for name, labels in families.VALUES.items():
         assert set(labels) <= set(every[name].labels)
+
+
+def test_every_listed_value_is_said_by_somebody() -> None:
+    """A series that stays at zero for ever is a promise, too: its word is where it is counted."""
+    root, names = (
+        DOCS.parent,
+        {v.name: k for k, v in vars(families).items() if isinstance(v, Family)},
+    )
+    texts = {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for folder in ("actors", "adapters", "plugins", "launchyard/bootstrap")
+        for path in (root / folder).rglob("*.py")
+    }
+    further = {
+        "PROCESS_STATE": "actors/supervisor.py",
+        "BUILDS_FINISHED": "adapters/local/venv/builder.py",
+    }
+    silent = []
+    for name, labels in families.VALUES.items():
+        const = names[name]
+        said = "\n".join(text for text in texts.values() if re.search(rf"\b{const}\b", text))
+        said += texts.get(further.get(const, ""), "")
+        words = (word for values in labels.values() for word in values)
+        silent += [
+            (name, word)
+            for word in words
+            if not isinstance(word, StrEnum) and word not in _STATES and f'"{word}"' not in said
+        ]
+    assert not silent
 
 
 def test_rules_that_are_named_exist() -> None:

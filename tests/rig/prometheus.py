@@ -65,6 +65,15 @@ def prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]
             process.wait(LIMIT_S)
 
 
+def promtool_test(folder: Path, cases: Mapping[str, object]) -> str:
+    """Return what `promtool test rules` says against rules; nothing when all is well."""
+    file = folder / "cases.json"
+    file.write_text(json.dumps(cases))
+    words = ["promtool", "test", "rules", str(file)]
+    done = subprocess.run(words, text=True, capture_output=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
 def promtool_check(exposition: str) -> str:
     """Return what `promtool check metrics` says of a page; nothing when all is well."""
     done = subprocess.run(
