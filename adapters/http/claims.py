@@ -162,11 +162,22 @@ class ClaimRoutes:
         if answer.items or answer.resolve:
             self._house.items_changed(grant.item for grant in (*answer.items, *answer.resolve))
         taken = Counter((grant.entity, grant.queue) for grant in answer.items)
-        waiter.took(taken, partial(self._most, waiter))
+        room = self._room(wish, answer)
+        waiter.took(taken, room, partial(self._most, waiter))
         if not _says_something(answer):
             self._waits.pass_on(waiter)
-            self._waits.stand(waiter, filter(partial(self._most, waiter), waiter.queues))
+            if room:
+                self._waits.stand(waiter, filter(partial(self._most, waiter), waiter.queues))
         return answer
+
+    def _room(self, wish: ClaimRequest, answer: ClaimAnswer) -> int:
+        """Return how many new items the claim had room for; none for an agent that may not take.
+
+        Such an agent's claim waits for commands alone: who stands in line takes wake-ups.
+        """
+        if wish.free and (answer.items or self._store.may_take(wish)):
+            return max(0, wish.free - len(answer.resolve))
+        return 0
 
     def _most(self, waiter: Waiter, queue: QueueKey) -> float:
         """Return how many items of a queue the store gives the waiter's agent at most."""

@@ -1,8 +1,8 @@
 """Waiting for work: who waits for which queue, and who is woken when there is something.
 
 All of it runs in the event loop's thread, so nothing is locked. A woken waiter that finds itself
-gone, or comes back with its hands full of other queues' items, passes its wake-up on; so a
-wake-up is lost only when there is nothing to claim.
+gone or may take nothing, or comes back with its hands full of other items, passes its wake-up on;
+so a wake-up is lost only when there is nothing to claim.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class Waiter:
         """Begin to look: what it is woken for from here on is news."""
         self._woken = False
 
-    def took(self, taken: Counter[QueueKey], most: Callable[[QueueKey], float]) -> None:
+    def took(self, taken: Counter[QueueKey], room: int, most: Callable[[QueueKey], float]) -> None:
         """Keep of the wake-ups only what is left for others.
 
-        A claim that is not full has seen all that there is for it. There may be more where it
-        took as many as its agent takes of that queue now, which *most* tells.
+        A claim that took fewer new items than it had *room* for has seen all that there is for it.
+        There may be more where it took as many as its agent takes of that queue now, which *most*
+        tells.
         """
-        full = taken.total() >= self.free
+        full = taken.total() >= room
         left = {queue: count - taken[queue] for queue, count in self.woken_for.items()}
         self.woken_for = {
             queue: count

@@ -143,11 +143,19 @@ class WorkRoutes:
         enter(self._house, request)
         beat = await read_value(request, Heartbeat, self._most_b)
         check_caller(request, beat.caller)
-        answer = await self._house.write(lambda: self._store.heartbeat(beat))
+        answer, given_up = await self._house.write(lambda: self._beat(beat))
+        if given_up:
+            # Some are on their queues again, others wait for whoever reaches their scope.
+            self._house.waits.notify_all()
+            self._house.items_changed(given_up)
         if answer.unlisted:
             answer = replace(answer, unlisted=self._house.grants.filled(answer.unlisted))
         self._house.refusing(beat.caller.agent, beat.standing.refusing)
         return answer_value(answer)
+
+    def _beat(self, beat: Heartbeat) -> tuple[HeartbeatAnswer, Sequence[str]]:
+        """Return the answer, and the items that the agent left out once too often."""
+        return self._store.heartbeat(beat), self._store.given_up()
 
     async def abort(self, request: Request) -> Response:
         enter(self._house, request)

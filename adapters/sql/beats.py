@@ -55,6 +55,9 @@ class SqlBeats(SqlClaims):
                 stale=tuple(ref for ref in strange if not self._ended_under(ref, agent)),
             )
 
+    def given_up(self) -> Sequence[str]:
+        return self._given_up.take()
+
     def _judge_digest(self, agent: Row, beat: Heartbeat) -> HeartbeatAnswer:
         """Take a digest for the list when it is that of what is held; else ask for the list."""
         missing = bool(self._db.rows(MISSING, agent_n=agent["n"]))
@@ -82,6 +85,7 @@ class SqlBeats(SqlClaims):
             missed = row["missed"] + 1
             if unlisted_expires(missed):
                 self._drop(row)
+                self._given_up.note(item)
             else:
                 self._set(row["seq"], missed=missed)
                 yield self._grant(row, {})

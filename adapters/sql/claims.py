@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam
 
-from launchyard.adapters.sql.agents import SET_AGENT
+from launchyard.adapters.sql.agents import AGENT, SET_AGENT
 from launchyard.adapters.sql.commands import SqlCommands
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import GRANT_BY_SEQ, SET_ITEM
@@ -61,6 +61,13 @@ class SqlClaims(SqlCommands):
             else:
                 new, adopted = self._claim(agent, request)
             return ClaimAnswer(items=new, resolve=adopted, commands=commands)
+
+    def may_take(self, request: ClaimRequest) -> bool:
+        with self._db.read():
+            agent = self._db.one(AGENT, id=request.caller.agent)
+        if agent is None or agent["drain"] or agent["paused"]:
+            return False
+        return request.claim_id not in {agent["claim_id"], agent["aborted_id"]}
 
     def _claim(
         self, agent: Row, request: ClaimRequest

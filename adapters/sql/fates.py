@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -38,35 +38,38 @@ CURSORS = select(log_sources.c.source, log_sources.c.cursor).where(
 )
 
 
-class BadEnds:
-    """The bad ends of committed transactions that nobody has asked for yet."""
+_T = TypeVar("_T")
+
+
+class Notes(Generic[_T]):
+    """What committed transactions noted, and nobody has asked for yet."""
 
     def __init__(self) -> None:
-        self._new: list[BadEnd] = []
-        self._kept: list[BadEnd] = []
+        self._new: list[_T] = []
+        self._kept: list[_T] = []
 
     def begin(self) -> None:
         """Drop what a transaction that failed had noted."""
         self._new.clear()
 
-    def note(self, end: BadEnd) -> None:
-        """Note one of the present transaction."""
-        self._new.append(end)
+    def note(self, one: _T) -> None:
+        """Note something of the present transaction."""
+        self._new.append(one)
 
     def commit(self) -> None:
         """Keep what the present transaction noted."""
         if self._new:
             self._kept += self._new
-            del self._kept[:-_MOST_ENDS]
+            del self._kept[:-_MOST_NOTES]
             self._new = []
 
-    def take(self) -> list[BadEnd]:
+    def take(self) -> list[_T]:
         """Return what was kept, once."""
         taken, self._kept = self._kept, []
         return taken
 
 
-_MOST_ENDS = 10_000
+_MOST_NOTES = 10_000
 """Whoever never asks, such as a command that opens the store, must not fill the memory."""
 
 
@@ -76,7 +79,8 @@ class Fates(SqlNamedSecrets):
     def __init__(self, base: Base) -> None:
         super().__init__(base)
         self._leases = Leases()
-        self._bad_ends = BadEnds()
+        self._bad_ends = Notes[BadEnd]()
+        self._given_up = Notes[str]()
 
     def _set(self, seq: int, **values: Any) -> None:
         self._db.run(SET_ITEM, b_seq=seq, **values)
@@ -91,12 +95,14 @@ class Fates(SqlNamedSecrets):
         """Hold a transaction that may change leases, and remember them once it is committed."""
         self._leases.begin()
         self._bad_ends.begin()
+        self._given_up.begin()
         with self._db.write():
             yield
             for agent_n in self._leases.changed():
                 self._leases.raised(agent_n, self._db.number(TOUCH, b_n=agent_n))
         self._leases.commit()
         self._bad_ends.commit()
+        self._given_up.commit()
 
     def _fate(self, row: Row) -> Fate:
         return fate(ItemState(row["state"]), cancel=bool(row["cancel"]))

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.exchange import Command, CommandKind, Heartbeat, Place, Verdict
+from launchyard.domain.exchange import (
+    ClaimRequest,
+    Command,
+    CommandKind,
+    Heartbeat,
+    Place,
+    Verdict,
+)
 from launchyard.domain.item import ItemState
 from launchyard.plugins.testkit.store_base import StoreKit, trouble
 from launchyard.plugins.testkit.store_world import World, ref, succeeded
@@ -70,6 +79,27 @@ class ClaimContract(StoreKit):
         assert worker.claim().items == ()
         world.store.change_queue("team", "q", QueueChange(paused=False))
         assert len(worker.claim().items) == 1
+
+    def test_a_claim_may_take_until_it_is_stopped(self, world: World) -> None:
+        """Not while its agent is paused or drains, nor once it was aborted or had its answer."""
+        worker = world.worker()
+        agent = worker.caller.agent
+        asked = partial(ClaimRequest, caller=worker.caller, queues=("q",), free=1)
+        claim = asked(claim_id="c1")
+        may_take, store = world.store.may_take, world.store
+        assert may_take(claim)
+        store.ask_pause(agent, paused=True)
+        assert not may_take(claim)
+        store.ask_pause(agent, paused=False)
+        assert may_take(claim)
+        world.put()
+        assert store.claim(claim).items
+        assert not may_take(claim)
+        store.abort_claim(worker.caller, "c2")
+        assert not may_take(asked(claim_id="c2"))
+        assert may_take(asked(claim_id="c3"))
+        store.ask_drain(agent)
+        assert not may_take(asked(claim_id="c3"))
 
     def test_a_queue_limit_counts_released_items(self, world: World) -> None:
         """From CLAIMED to LAUNCHED; an item that waits for its next holder keeps its slot."""
@@ -195,7 +225,10 @@ class LeaseContract(StoreKit):
         assert (again.item, again.token) == (grant.item, grant.token)
         assert worker.beat(grant).unlisted == ()
         assert len(worker.beat().unlisted) == 1
+        assert world.store.given_up() == []
         assert worker.beat().unlisted == ()
+        assert world.store.given_up() == [grant.item]
+        assert world.store.given_up() == []
         assert world.store.item(grant.item).state is ItemState.QUEUED
         assert worker.beat(grant).stale == (ref(grant),)
         assert worker.launch(grant).verdict is Verdict.STALE

@@ -85,6 +85,20 @@ def test_who_refuses_a_target_takes_no_wake_up_from_others(
     assert not first.done
 
 
+def test_what_an_agent_lists_no_more_wakes(
+    server: RunningServer, queue: str, make_agent: Make
+) -> None:
+    """The beat that gives it up lets another agent have it at once."""
+    item = server.submit("true", queue=queue)
+    forgets, takes = make_agent(queue), make_agent(queue)
+    assert forgets.claim()["items"]
+    waiting = begin(server, takes)
+    for unlisted in ([item], []):
+        beat = forgets.ask("heartbeat", {"caller": forgets.caller, "leases": []}).json()
+        assert [one["item"] for one in beat["unlisted"]] == unlisted
+    assert waiting.items() == [item]
+
+
 def test_a_newer_claim_ends_the_older(server: RunningServer, queue: str, make_agent: Make) -> None:
     """One in flight per agent: the older one answers empty at once, the newer one waits on."""
     agent = make_agent(queue)
@@ -150,15 +164,18 @@ def test_a_drain_wakes_the_agent(server: RunningServer, queue: str, make_agent: 
 
 
 def test_a_pause_wakes_the_agent(server: RunningServer, queue: str, make_agent: Make) -> None:
-    """What is submitted meanwhile is claimed as soon as it is resumed."""
-    agent = make_agent(queue)
-    waiting = begin(server, agent)
-    assert server.call("POST", f"/agents/{agent.id}/pause")["paused"] is True
+    """Then it takes no wake-up from others, even with a claim for work, until it is resumed."""
+    paused, other = make_agent(queue), make_agent(queue)
+    waiting = begin(server, paused)
+    assert server.call("POST", f"/agents/{paused.id}/pause")["paused"] is True
     assert [command["kind"] for command in waiting.answer()["commands"]] == ["pause"]
+    waiting, second = begin(server, paused), begin(server, other)
     item = server.submit("true", queue=queue)
-    waiting = begin(server, agent)
-    assert server.call("POST", f"/agents/{agent.id}/resume")["paused"] is False
-    assert [one["item"] for one in waiting.answer()["items"]] == [item]
+    assert second.items() == [item]
+    item = server.submit("true", queue=queue)
+    assert not waiting.done
+    assert server.call("POST", f"/agents/{paused.id}/resume")["paused"] is False
+    assert waiting.items() == [item]
 
 
 def test_a_resumed_queue_wakes(server: RunningServer, queue: str, make_agent: Make) -> None:

@@ -22,16 +22,18 @@ class Line:
     waits: Waits = field(default_factory=Waits)
     items: Counter[tuple[str, str]] = field(default_factory=Counter)
     probing: dict[tuple[str, tuple[str, str]], int] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    offered: Counter[str] = field(default_factory=Counter)
 
     def most(self, waiter: Waiter, queue: tuple[str, str]) -> int:
         """Return how many items of a queue an agent takes: only one, where it probes."""
         return self.probing.get((waiter.agent, queue), 99)
 
-    def take(self, waiter: Waiter) -> Counter[tuple[str, str]]:
-        """Claim up to the waiter's free slots, queue after queue."""
+    def take(self, waiter: Waiter, room: int) -> Counter[tuple[str, str]]:
+        """Claim up to *room* items, queue after queue."""
         got: Counter[tuple[str, str]] = Counter()
         for queue in waiter.queues:
-            count = min(self.items[queue], waiter.free - got.total(), self.most(waiter, queue))
+            count = min(self.items[queue], room - got.total(), self.most(waiter, queue))
             self.items[queue] -= count
             got[queue] += count
         return got
@@ -41,12 +43,16 @@ class Line:
         try:
             while not waiter.ended:
                 waiter.look()
-                got = self.take(waiter)
+                adopted = self.offered.pop(waiter.agent, 0)
+                room = 0 if waiter.agent in self.paused else max(0, waiter.free - adopted)
+                got = self.take(waiter, room)
                 self.waits.begin(waiter)
-                waiter.took(got, lambda queue: self.most(waiter, queue))
-                if got.total():
+                waiter.took(got, room, lambda queue: self.most(waiter, queue))
+                if got.total() or adopted:
                     return got
-                self.waits.stand(waiter, waiter.queues)
+                self.waits.pass_on(waiter)
+                if room:
+                    self.waits.stand(waiter, waiter.queues)
                 await self.waits.wait(waiter, 30)
         finally:
             self.waits.pass_on(waiter)
@@ -116,6 +122,49 @@ def test_one_that_takes_a_single_item_leaves_the_other_wake_ups() -> None:
         await settle()
         line.put(A, 3)
         assert (await careful)[A] == 1
+        await settle()
+        assert other.done()
+        assert (await other)[A] == 2
+
+    asyncio.run(run())
+
+
+def test_a_paused_agent_leaves_its_wake_up() -> None:
+    """It was paused after it had come first in line; it does not come first again."""
+
+    async def run() -> None:
+        line = Line()
+        paused = asyncio.create_task(line.claim(waiter("paused", [A])))
+        await settle()
+        others = [asyncio.create_task(line.claim(waiter(f"w{n}", [A]))) for n in range(2)]
+        await settle()
+        line.paused.add("paused")
+        for other in others:
+            line.put(A)
+            await settle()
+            assert other.done()
+        assert not paused.done()
+        line.paused.clear()
+        line.waits.notify_agent("paused")
+        await settle()
+        line.put(A)
+        assert (await paused)[A] == 1
+
+    asyncio.run(run())
+
+
+def test_one_that_adopts_leaves_the_wake_ups_it_has_no_slot_for() -> None:
+    """Both its slots go to what ran already: the two new items are for the next in line."""
+
+    async def run() -> None:
+        line = Line()
+        adopter = asyncio.create_task(line.claim(waiter("adopter", [A], free=2)))
+        await settle()
+        other = asyncio.create_task(line.claim(waiter("other", [A], free=3)))
+        await settle()
+        line.offered["adopter"] = 2
+        line.put(A, 2)
+        assert not (await adopter)[A]
         await settle()
         assert other.done()
         assert (await other)[A] == 2
