@@ -131,6 +131,12 @@ JOBS_UNKNOWN: Final = Event(
 CANCEL_FAILED: Final = Event(
     "cancel_failed", _W, "{name} cannot be cancelled now: {error}", "It is tried again."
 )
+NOTE_REFUSED: Final = Event(
+    "note_refused",
+    _W,
+    "the cluster takes no note of why {name} is ended: {error}",
+    "It is ended all the same; an agent that begins anew meanwhile tells of it as lost.",
+)
 REMOVE_FAILED: Final = Event(
     "remove_failed",
     _W,

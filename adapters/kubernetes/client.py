@@ -26,7 +26,13 @@ from launchyard.adapters.kubernetes.credentials import (
     connection_errors,
     own_namespace,
 )
-from launchyard.adapters.kubernetes.errors import FORBIDDEN, UNAUTHORIZED, KubernetesError, refusal
+from launchyard.adapters.kubernetes.errors import (
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    KubernetesError,
+    refusal,
+)
 from launchyard.adapters.kubernetes.paths import Address
 from launchyard.adapters.kubernetes.stream import Stream
 
@@ -90,7 +96,8 @@ class Cluster:
             try:
                 found = self.call("GET", path)
             except KubernetesError as e:
-                if e.status != 404:  # noqa: PLR2004 - HTTP's
+                gone = e.absent or (e.astray and group and api not in self.versions(group))
+                if not gone:
                     raise
                 found = {}
             for one in found.get("resources") or ():
@@ -98,8 +105,20 @@ class Cluster:
                     self._plurals[group, version, one["kind"]] = one["name"]
         if key not in self._plurals:
             message = f"the cluster has no kind `{kind}` of {api}: install its controller"
-            raise KubernetesError(message, status=404)
+            raise KubernetesError(message, status=NOT_FOUND, word="NotFound")
         return self._plurals[key]
+
+    def versions(self, group: str) -> list[str]:
+        """Return the versions in which a group is served, as `<group>/<version>`.
+
+        Raises:
+            KubernetesError: discovery does not tell.
+        """
+        found = self.call("GET", "/apis")
+        if found.get("kind") != "APIGroupList":
+            raise KubernetesError("what answers is no Kubernetes cluster")
+        groups = [one for one in found.get("groups") or () if one["name"] == group]
+        return [str(one["groupVersion"]) for each in groups for one in each["versions"]]
 
     def call(
         self,
@@ -135,7 +154,7 @@ class Cluster:
                 past = time.clock_gettime(time.CLOCK_BOOTTIME) + wait_s >= until
                 unsure = e.unsure = unsure or e.unsure  # of any of the tries
                 again = not e.status or e.status in _AGAIN or (method == "POST" and e.clashed)
-                if late or past or not again:
+                if late or past or not (again and e.retry):
                     raise
             time.sleep(wait_s)
             wait_s = min(wait_s * 2, LIMIT_S / 4)

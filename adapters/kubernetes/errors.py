@@ -16,6 +16,7 @@ NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 GONE: Final = 410
 _EXISTS: Final = "AlreadyExists"
+_ABSENT: Final = "NotFound"
 _BAD_REQUEST: Final = 400
 _INVALID: Final = frozenset({413, 422})
 _TOO_MANY: Final = 429
@@ -26,6 +27,14 @@ _DENIED: Final = re.compile(
     r"denied (?:the )?request|violates PodSecurity|usage per (?:Container|Pod)"
     r"|any security context constraint"
 )
+_TOO_LARGE: Final = re.compile(
+    # What API servers pass on, with 500, of a store that takes less than they do themselves.
+    r"request is too large|trying to send message larger than max"
+)
+_NO_ACCOUNT: Final = "error looking up service account"
+"""Of a namespace that was made a moment ago: a controller adds its accounts."""
+
+_OTHER_UID: Final = re.compile(r"UID in precondition: (\S+), UID in object meta:(?! \1\b)")
 _NO_RIGHT: Final = re.compile(r'User "[^"]*" cannot |cannot set blockOwnerDeletion')
 
 
@@ -36,14 +45,16 @@ class KubernetesError(RunnerError):
         self, message: str, status: int = 0, *, retry_after_s: float = 0.0, word: str = ""
     ) -> None:
         self.status, self.retry_after_s, self.word = status, retry_after_s, word
-        passing = self.clashed or status in {UNAUTHORIZED, _TOO_MANY}
-        refused = 0 < status < _BROKEN and not passing
+        passing = self.clashed or self.astray or status in {UNAUTHORIZED, _TOO_MANY}
+        too_large = _TOO_LARGE.search(message) is not None
+        refused = too_large or (0 < status < _BROKEN and not passing)
         reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE
         if refused and _is_objection(status, message, word):
             reason = Reason.SPEC_INVALID
         elif status == FORBIDDEN and "exceeded quota" in message:
             reason = Reason.QUOTA_EXCEEDED
-        super().__init__(message[:_WORDS], reason=reason, retry=not refused)
+        again = not refused or (status == FORBIDDEN and _NO_ACCOUNT in message)
+        super().__init__(message[:_WORDS], reason=reason, retry=again)
 
     @property
     def exists(self) -> bool:
@@ -55,6 +66,24 @@ class KubernetesError(RunnerError):
         """Tell whether others wrote at the same time, as to the quota that an object counts in."""
         return self.status == CONFLICT and self.word != _EXISTS
 
+    @property
+    def absent(self) -> bool:
+        """Tell whether an API server says that there is no such object."""
+        return self.status == NOT_FOUND and self.word == _ABSENT
+
+    @property
+    def astray(self) -> bool:
+        """Tell whether a 404 may be of a balancer, or of an API server that lacks the whole kind.
+
+        Neither says anything of the object: `absence.lacks` asks on.
+        """
+        return self.status == NOT_FOUND and self.word != _ABSENT
+
+    @property
+    def replaced(self) -> bool:
+        """Tell whether what was to be deleted by its uid is gone, or another has its name now."""
+        return self.status == CONFLICT and _OTHER_UID.search(str(self)) is not None
+
 
 def refusal(
     method: str, path: str, status: int, headers: Mapping[str, str], data: bytes
@@ -65,19 +94,23 @@ def refusal(
     denied = _DENIED.search(said) is not None
     if status < _BROKEN and denied:
         said = f"{said}; change what the queue or the launch asks for"
+    elif _TOO_LARGE.search(said):
+        said = f"{said}: clusters keep objects of about 1.5 MiB; put what is long into an image"
     elif status == UNAUTHORIZED:
         said = "the cluster does not know the agent's credentials: renew them in its kubeconfig"
     elif status == FORBIDDEN and _NO_RIGHT.search(said):
         said = f"{said}; give the agent's account this right (docs/targets/kubernetes.md)"
     elif status == NOT_FOUND and "namespaces" in said:
         said = f"{said}; make it, or name another one"
-    what = f"{method} {path.partition('?')[0]}: " if status >= _BROKEN else ""
+    word = str(told.get("reason") or "")
+    elsewhere = status >= _BROKEN or (status == NOT_FOUND and word != _ABSENT)
+    what = f"{method} {path.partition('?')[0]}: " if elsewhere else ""
     after = str(headers.get("Retry-After") or "")
     return KubernetesError(
         f"{what}{said}",
         status,
         retry_after_s=float(after) if after.isdigit() else 0.0,
-        word=str(told.get("reason") or ""),
+        word=word,
     )
 
 
@@ -87,8 +120,9 @@ def _is_objection(status: int, message: str, word: str) -> bool:
     Unknown keys and values of a wrong type are bad requests. Who denies a request may give the
     answer any status; and a bad request that no API server speaks of is a wrong address.
     """
-    unread = status == _BAD_REQUEST and word == "BadRequest"
-    return unread or status in _INVALID or _DENIED.search(message) is not None
+    if status == _BAD_REQUEST and word == "BadRequest":
+        return True
+    return status in _INVALID or any(one.search(message) for one in (_DENIED, _TOO_LARGE))
 
 
 def _status(data: bytes) -> dict[str, Any]:

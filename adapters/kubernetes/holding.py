@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import CONFLICT, NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import CONFLICT, KubernetesError
 from launchyard.adapters.kubernetes.paths import Kind, Spot
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.domain.targets.kubernetes_ready import HELD, Beside, Hold, unready
@@ -74,9 +74,8 @@ class Holds:
                 found = cluster.call("GET", f"{_kind(cluster, one).path(space, one.name)}")
                 words = unready(found, _slices(cluster, space, found))
             except KubernetesError as e:
-                absent = e.status == NOT_FOUND and waited_s >= _ABSENT_S
-                words = "it is not there" if e.status == NOT_FOUND else str(e)
-                if absent:
+                words = "it is not there" if e.absent else str(e)
+                if e.absent and waited_s >= _ABSENT_S:
                     # An agent that died while it made them, or somebody took it away.
                     return Waiting(f"{one}: {words}", over=True)
             if words:
@@ -93,7 +92,7 @@ class Holds:
             self._places.cluster(spot.place.address).call("PATCH", path, body)
         except KubernetesError as e:
             # It went, or another took its name; its watcher hears of it.
-            if e.status not in {NOT_FOUND, CONFLICT}:
+            if not e.absent and e.status != CONFLICT:
                 raise
 
 

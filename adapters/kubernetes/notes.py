@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
-from launchyard.adapters.kubernetes.paths import CONFIG_MAPS, Spot, spot_of
+from launchyard.adapters.kubernetes.errors import KubernetesError
+from launchyard.adapters.kubernetes.paths import CONFIG_MAPS, Place, Spot, spot_of
 from launchyard.adapters.kubernetes.places import Places
 from launchyard.domain.attempt import AttemptState
-from launchyard.domain.naming import AGENT, INSTALLATION, label_value
 from launchyard.domain.reason import Reason
+from launchyard.ports import events
 from launchyard.ports.runner import Handle, Observation
 
+_log = logging.getLogger(__name__)
 S: Final = AttemptState
 _STATES: Final = {Reason.RUN_TIMEOUT: S.TIMED_OUT, Reason.PREEMPTED: S.PREEMPTED}
 _WORDS: Final = {Reason.PREEMPTED: "it was stopped, for its agent had to end"}
@@ -31,6 +33,8 @@ class Note:
     reason: Reason
     detail: str = ""
     at_ms: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The job's own."""
 
     def observation(self) -> Observation:
         """Return the end as the port tells it."""
@@ -56,32 +60,29 @@ class Notes:
         self._places, self._lock = places, threading.Lock()
         self._known: dict[str, Note] = {}
         self._shut: dict[str, None] = {}
+        self._unwritten: dict[str, None] = {}
 
     def put(self, handle: Handle, note: Note, labels: Mapping[str, str]) -> None:
-        """Leave a note; the first one counts, and none does for a job that is put away."""
+        """Leave a note; the first one counts, and none does for a job that is put away.
+
+        Where the cluster takes none, for want of a right or of quota, it is kept here alone: the
+        job is not to run on for that.
+        """
         spot = self._places.spot(handle)
         if self.has(handle) or self._is_shut(handle):
             return
-        body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": _name(handle, spot), "labels": {**labels, NOTE: "end"}},
-            "data": {
-                "spot": handle.uid,
-                "name": handle.name,
-                "state": note.state.value,
-                "reason": note.reason.value,
-                "detail": note.detail,
-                "at_ms": str(note.at_ms or ""),
-            },
-        }
-        cluster = self._places.cluster(spot.place.address)
+        cluster, note = self._places.cluster(spot.place.address), replace(note, labels=labels)
+        body = _config_map(handle, spot, note)
         try:
             cluster.call("POST", CONFIG_MAPS.path(spot.place.namespace), body)
         except KubernetesError as e:
-            if not e.exists:
+            if e.exists:
+                self.read(handle)  # another process's; from now on it is known here, too
+            elif e.retry:
                 raise
-            self.read(handle)  # another process's; from now on it is known here, too
+            else:
+                events.NOTE_REFUSED.log(_log, name=handle.name, error=e)
+                self._keep(handle, note, written=False)
         else:
             self._keep(handle, note)
         if self._is_shut(handle):
@@ -98,10 +99,10 @@ class Notes:
         try:
             found = self._places.cluster(spot.place.address).call("GET", path)
         except KubernetesError as e:
-            if e.status != NOT_FOUND:
+            if not e.absent:
                 raise
             return None
-        note = _note(found.get("data") or {})
+        note = _note(found)
         if note is not None:
             self._keep(handle, note)
         return note
@@ -109,11 +110,16 @@ class Notes:
     def remove(self, handle: Handle) -> None:
         """Take a note away, if there is one."""
         spot = self._places.spot(handle)
+        with self._lock:
+            if handle.uid in self._unwritten:
+                del self._unwritten[handle.uid]
+                self._known.pop(handle.uid, None)
+                return
         path = CONFIG_MAPS.path(spot.place.namespace, _name(handle, spot))
         try:
             self._places.cluster(spot.place.address).call("DELETE", path)
         except KubernetesError as e:
-            if e.status != NOT_FOUND:
+            if not e.absent:
                 raise
         with self._lock:
             self._known.pop(handle.uid, None)
@@ -133,34 +139,52 @@ class Notes:
         with self._lock:
             return handle.uid in self._known
 
-    def listed(self, installation: str, agent: str) -> Iterator[tuple[Handle, Mapping[str, str]]]:
-        """Yield every job of an agent that has a note, with its labels."""
-        words = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
-        query = {"labelSelector": ",".join((*words, NOTE))}
-        for address, space in {(p.address, p.namespace) for p in self._places.known}:
-            for page in self._places.cluster(address).pages(CONFIG_MAPS.path(space), query):
-                for one in page.get("items") or ():
-                    data = one.get("data") or {}
-                    handle = Handle(
-                        scope=self._places.scope,
-                        name=str(data.get("name")),
-                        uid=str(data.get("spot")),
-                    )
-                    if _is_spot(handle.uid):
-                        if (note := _note(data)) is not None:
-                            self._keep(handle, note)
-                        yield handle, one["metadata"].get("labels") or {}
+    def listed(self, place: Place, words: str) -> Iterator[tuple[Handle, Mapping[str, str]]]:
+        """Yield every job with a note in a place's namespace that *words* select, with its labels.
 
-    def _keep(self, handle: Handle, note: Note) -> None:
+        Raises:
+            KubernetesError: they cannot be listed now.
+        """
+        path, query = CONFIG_MAPS.path(place.namespace), {"labelSelector": f"{words},{NOTE}"}
+        for page in self._places.cluster(place.address).pages(path, query):
+            for one in page.get("items") or ():
+                data = one.get("data") or {}
+                uid = str(data.get("spot"))
+                handle = Handle(scope=self._places.scope, name=str(data.get("name")), uid=uid)
+                if _is_spot(uid):
+                    if (note := _note(one)) is not None:
+                        self._keep(handle, note)
+                    yield handle, one["metadata"].get("labels") or {}
+
+    def _keep(self, handle: Handle, note: Note, *, written: bool = True) -> None:
         with self._lock:
             self._known[handle.uid] = note
             _trim(self._known)
+            if not written:
+                self._unwritten[handle.uid] = None
+                _trim(self._unwritten)
 
 
 def _trim(kept: dict[str, Any]) -> None:
     """Let go of the oldest."""
     while len(kept) > _MOST:
         del kept[next(iter(kept))]
+
+
+def _config_map(handle: Handle, spot: Spot, note: Note) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _name(handle, spot), "labels": {**note.labels, NOTE: "end"}},
+        "data": {
+            "spot": handle.uid,
+            "name": handle.name,
+            "state": note.state.value,
+            "reason": note.reason.value,
+            "detail": note.detail,
+            "at_ms": str(note.at_ms or ""),
+        },
+    }
 
 
 def _name(handle: Handle, spot: Spot) -> str:
@@ -175,7 +199,8 @@ def _is_spot(text: str) -> bool:
     return True
 
 
-def _note(data: Mapping[str, Any]) -> Note | None:
+def _note(found: Mapping[str, Any]) -> Note | None:
+    data = found.get("data") or {}
     at = str(data.get("at_ms") or "")
     try:
         return Note(
@@ -183,6 +208,7 @@ def _note(data: Mapping[str, Any]) -> Note | None:
             reason=Reason(str(data.get("reason"))),
             detail=str(data.get("detail") or ""),
             at_ms=int(at) if at.isdigit() else None,
+            labels=found["metadata"].get("labels") or {},
         )
     except ValueError:
         return None

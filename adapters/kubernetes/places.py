@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ PLACE: Final = "launchyard.dev/place"
 
 _FILE: Final = "places.json"
 _MOST: Final = 100
+_DAY_MS: Final = 86_400_000
+_STALE_MS: Final = 7 * _DAY_MS
+"""Far beyond any lease: an attempt that may have been started unheard is younger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,8 @@ class KubernetesConfig:
 class Places:
     """Clusters by address and views by place, each made when first needed; thread-safe.
 
-    Where jobs were ever sent is written down, so that a new process looks for them there too.
+    Where jobs were sent is written down, with the day, so that a new process looks for them there
+    too; what is not used for long and is empty is forgotten again.
     """
 
     def __init__(self, config: KubernetesConfig) -> None:
@@ -55,7 +60,10 @@ class Places:
         cluster = self.cluster(Address())
         self.home = Place(config.namespace or cluster.namespace, JOBS)
         self.scope = cluster.scope(self.home.namespace)
-        self._known = [self.home, *(one for one in self._read() if one != self.home)]
+        self.file = Path(config.folder, _FILE)
+        self._used = self._read()
+        if self._used:
+            self._write()  # with a day for each: an older release wrote none
 
     def close(self) -> None:
         """Hear nothing more, and give connections back."""
@@ -140,7 +148,8 @@ class Places:
         meta = found["metadata"]
         made_at = (meta.get("annotations") or {}).get(PLACE, "")
         with self._lock:
-            place = next((one for one in self._known if one.text == made_at), place)
+            known = (self.home, *self._used)
+            place = next((one for one in known if one.text == made_at), place)
         return Handle(
             scope=self.scope, name=str(meta["name"]), uid=Spot(place, str(meta["uid"])).text
         )
@@ -149,7 +158,22 @@ class Places:
     def known(self) -> Sequence[Place]:
         """Every place that jobs were sent to, the agent's own first."""
         with self._lock:
-            return tuple(self._known)
+            return (self.home, *self._used)
+
+    def is_stale(self, place: Place) -> bool:
+        """Tell whether nothing was sent to a place for a week; never of the agent's own."""
+        with self._lock:
+            return self._is_stale(place)
+
+    def drop_stale(self, place: Place) -> None:
+        """Forget a place if nothing was sent to it for a week."""
+        with self._lock:
+            if self._is_stale(place) and self._used.pop(place, None) is not None:
+                self._write()
+
+    def _is_stale(self, place: Place) -> bool:
+        now_ms = time.time_ns() // 1_000_000
+        return place != self.home and now_ms - self._used.get(place, 0) > _STALE_MS
 
     def _tell(self, place: Place, uid: str) -> None:
         with self._lock:
@@ -158,20 +182,33 @@ class Places:
             changed(place, uid)
 
     def _remember(self, place: Place) -> None:
+        now_ms = time.time_ns() // 1_000_000
         with self._lock:
-            if place in self._known:
+            if place == self.home or abs(now_ms - self._used.get(place, 0)) < _DAY_MS:
                 return
-            self._known = [*self._known[:_MOST], place]
-            text = json.dumps([one.text for one in self._known])
-        path = Path(self._config.folder, _FILE)
-        draft = path.with_suffix(".new")
+            self._used[place] = now_ms
+            while len(self._used) > _MOST:
+                del self._used[min(self._used, key=lambda one: self._used[one])]
+            self._write()
+
+    def _write(self) -> None:
+        text = json.dumps({place.text: used_ms for place, used_ms in self._used.items()})
+        draft = self.file.with_suffix(".new")
         with suppress(OSError):
             draft.write_text(text)
-            draft.replace(path)
+            draft.replace(self.file)
 
-    def _read(self) -> list[Place]:
+    def _read(self) -> dict[Place, int]:
+        """Return the places that are written down, and when each was last used, if that is told."""
         try:
-            told = json.loads(Path(self._config.folder, _FILE).read_text())
-            return [place_of(str(text)) for text in told]
-        except (OSError, ValueError, TypeError):
-            return []
+            told = json.loads(self.file.read_text())
+        except (OSError, ValueError):
+            return {}
+        now_ms, found = time.time_ns() // 1_000_000, dict[Place, int]()
+        if isinstance(told, list):
+            told = dict.fromkeys(map(str, told), now_ms)
+        for text, used_ms in told.items() if isinstance(told, dict) else ():
+            with suppress(ValueError, TypeError):
+                found[place_of(text)] = int(used_ms)
+        found.pop(self.home, None)
+        return found

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.logins import Logins
 from launchyard.adapters.kubernetes.paths import SECRETS, Address
 from launchyard.domain.documents import Json
@@ -62,7 +62,7 @@ class PullSecrets:
         try:
             old = cluster.call("GET", f"{path}/{name}")
         except KubernetesError as e:
-            if e.status != NOT_FOUND:
+            if not e.absent:
                 raise
         else:
             _check_type(old, name)

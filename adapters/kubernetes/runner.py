@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
 
 from launchyard.adapters.kubernetes import claims
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.listing import Listing
 from launchyard.adapters.kubernetes.logins import Logins
 from launchyard.adapters.kubernetes.logs import Logs
 from launchyard.adapters.kubernetes.notes import Notes, wished
@@ -16,7 +14,7 @@ from launchyard.adapters.kubernetes.pulling import PullSecrets
 from launchyard.adapters.kubernetes.standing import OVER, Standing
 from launchyard.adapters.kubernetes.submitting import Submitting
 from launchyard.adapters.kubernetes.watch import KubernetesWatch
-from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
+from launchyard.domain.naming import Owner
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import (
     Handle,
@@ -40,6 +38,7 @@ class KubernetesRunner:
     def __init__(self, config: KubernetesConfig) -> None:
         self._places = places = Places(config)
         self._notes = Notes(places)
+        self._listing = Listing(places, self._notes)
         self._standing = Standing(places, self._notes, config.rows)
         self._submitting = Submitting(places, PullSecrets(Logins(config.docker_config)))
         self._logs = Logs(places, self._standing)
@@ -60,11 +59,7 @@ class KubernetesRunner:
         return handle
 
     def find(self, owner: Owner, name: str) -> Handle | None:
-        for place in self._places.known:
-            handle = self._submitting.find(owner, place, name)
-            if handle is not None:
-                return handle
-        return None
+        return self._listing.find(owner, name, self._submitting)
 
     def observe(self, handle: Handle) -> Observation:
         met = handle.uid in self._met
@@ -96,22 +91,7 @@ class KubernetesRunner:
         return ""
 
     def list_owned(self, installation: str, agent: str) -> Sequence[Owned]:
-        words = (f"{INSTALLATION}={label_value(installation)}", f"{AGENT}={label_value(agent)}")
-        # What runs beside a job may be a Job as well, and has no item of its own.
-        query = {"labelSelector": ",".join((*words, ITEM))}
-        found: dict[Handle, Owned] = {}
-        for place in self._places.known:
-            cluster = self._places.cluster(place.address)
-            for page in cluster.pages(place.kind.path(place.namespace), query):
-                for one in page.get("items") or ():
-                    handle = self._places.handle(place, one)
-                    labels = one["metadata"].get("labels") or {}
-                    mine = _owned(handle, labels, installation, agent)
-                    since_ms = _ms(one["metadata"].get("creationTimestamp"))
-                    found[handle] = replace(mine, created_ms=since_ms)
-        for handle, labels in self._notes.listed(installation, agent):
-            found.setdefault(handle, _owned(handle, labels, installation, agent))
-        return tuple(found.values())
+        return self._listing.owned(installation, agent)
 
     def remove(self, handle: Handle) -> None:
         spot = self._places.spot(handle)
@@ -123,7 +103,7 @@ class KubernetesRunner:
             raise RunnerError(message, reason=Reason.AGENT_ERROR)
         self._notes.shut(handle)
         if entry is not None:
-            self._delete(handle)
+            self._standing.delete(handle, "Background")
         # One that nobody deleted has a note only if this process wrote it or came across it.
         if entry is None or entry.found.deleting or self._notes.has(handle):
             self._notes.remove(handle)
@@ -136,32 +116,3 @@ class KubernetesRunner:
         """Hear nothing more, and give connections back."""
         self._logs.close()
         self._places.close()
-
-    def _delete(self, handle: Handle) -> None:
-        spot = self._places.spot(handle)
-        path = spot.place.kind.path(spot.place.namespace, handle.name)
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": spot.uid}}
-        try:
-            self._places.cluster(spot.place.address).call("DELETE", path, options)
-        except KubernetesError as e:
-            if e.status != NOT_FOUND:
-                raise
-
-
-def _ms(text: object) -> int | None:
-    try:
-        return int(datetime.fromisoformat(str(text)).timestamp() * 1000)
-    except ValueError:
-        return None
-
-
-def _owned(handle: Handle, labels: dict[str, str] | object, installation: str, agent: str) -> Owned:
-    said = labels if isinstance(labels, dict) else {}
-    attempt = str(said.get(ATTEMPT, ""))
-    owner = Owner(
-        installation=installation,
-        item=str(said.get(ITEM, "")),
-        attempt=int(attempt) if attempt.isdigit() else 0,
-        agent=agent,
-    )
-    return Owned(handle=handle, owner=owner)

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.absence import lacks
+from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.holding import AGAIN_S, Holds
 from launchyard.adapters.kubernetes.notes import Note, Notes
 from launchyard.adapters.kubernetes.paths import POD_KIND, Spot
@@ -26,6 +27,10 @@ from launchyard.ports.runner import Handle, Observation
 S: Final = AttemptState
 OVER: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 _SYNC_S: Final = 2.0
+_SETTLE_MS: Final = 300
+"""How long a controller may go on making pods of a job that it does not know to be gone."""
+
+_DEAD: Final = frozenset({"Succeeded", "Failed"})
 _LEAVING: Final = "it is being ended"
 
 
@@ -67,8 +72,7 @@ class Standing:
         spot = self._places.spot(handle)
         entry = self.fetch(handle)
         if entry is None:
-            note = self._notes.read(handle)
-            return Look(note.observation() if note else _observation(GONE))
+            return self._gone(handle)
         view = self._places.view(spot.place)
         sight = view.sight(entry)
         if entry.found.phase is not Phase.SUCCEEDED:
@@ -79,10 +83,11 @@ class Standing:
         """Ask for a job alone; None when it is gone."""
         spot = self._places.spot(handle)
         path = spot.place.kind.path(spot.place.namespace, handle.name)
+        cluster = self._places.cluster(spot.place.address)
         try:
-            found = self._places.cluster(spot.place.address).call("GET", path)
+            found = cluster.call("GET", path)
         except KubernetesError as e:
-            if e.status != NOT_FOUND:
+            if not lacks(cluster, spot.place.kind, e):
                 raise
             return None
         entry = entry_of(found, self._rows)
@@ -93,20 +98,51 @@ class Standing:
         spot = self._places.spot(handle)
         place, cluster = spot.place, self._places.cluster(spot.place.address)
         self._notes.put(handle, note, labels)
-        options: dict[str, Any] = {
-            # Foreground: the job stays to be seen until the last of its pods is gone.
-            "propagationPolicy": "Foreground",
-            "preconditions": {"uid": spot.uid},
-        }
-        try:
-            cluster.call("DELETE", place.kind.path(place.namespace, handle.name), options)
-        except KubernetesError as e:
-            if e.status != NOT_FOUND:
-                raise
+        # Foreground: the job stays to be seen until the last of its pods is gone.
+        self.delete(handle, "Foreground")
         query = {"labelSelector": _selector(labels)}
         # Never 0: that drops the pod at once, while its node may go on running it.
         body = {"gracePeriodSeconds": max(math.ceil(grace_s), 1)}
         cluster.call("DELETE", POD_KIND.path(place.namespace), body, query=query)
+
+    def delete(self, handle: Handle, policy: str) -> None:
+        """Delete a job alone, if it is there; what it owns goes as *policy* says."""
+        spot = self._places.spot(handle)
+        place, cluster = spot.place, self._places.cluster(spot.place.address)
+        options = {"propagationPolicy": policy, "preconditions": {"uid": spot.uid}}
+        try:
+            cluster.call("DELETE", place.kind.path(place.namespace, handle.name), options)
+        except KubernetesError as e:
+            # An object that has just gone has no uid any more, and that is told as a conflict.
+            if not e.replaced and not lacks(cluster, place.kind, e):
+                raise
+
+    def _gone(self, handle: Handle) -> Look:
+        """Return how a job ended that is not there any more; one that we end leaves no pod."""
+        note = self._notes.read(handle)
+        if note is None:
+            return Look(_observation(GONE))
+        now_ms = time.time_ns() // 1_000_000
+        settled_ms = (note.at_ms or 0) + _SETTLE_MS
+        if settled_ms - _SETTLE_MS <= now_ms < settled_ms:
+            return Look(Observation(state=S.PENDING, detail=_LEAVING), settled_ms)
+        if self._is_left(self._places.spot(handle), note):
+            again_ms = now_ms + round(AGAIN_S * 1000)
+            return Look(Observation(state=S.PENDING, detail=_LEAVING), again_ms)
+        return Look(note.observation())
+
+    def _is_left(self, spot: Spot, note: Note) -> bool:
+        """Tell whether a pod outlived its job: its controller may have made it too late for us."""
+        cluster, path = (
+            self._places.cluster(spot.place.address),
+            POD_KIND.path(spot.place.namespace),
+        )
+        query = {"labelSelector": _selector(note.labels)}
+        pods = [pod for page in cluster.pages(path, query) for pod in page.get("items") or ()]
+        live = [pod["metadata"] for pod in pods if pod.get("status", {}).get("phase") not in _DEAD]
+        if any("deletionTimestamp" not in meta for meta in live):
+            cluster.call("DELETE", path, query=query)
+        return bool(live)
 
     def _pods(self, spot: Spot, entry: Entry, known: Sight) -> tuple[PodSummary, ...]:
         """Return a job's pods as they are now, and those that were."""

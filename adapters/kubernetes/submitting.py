@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from launchyard.adapters.kubernetes import claims
+from launchyard.adapters.kubernetes.absence import lacks
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.paths import SECRETS, Kind, Place
 from launchyard.adapters.kubernetes.places import PLACE, Places
 from launchyard.adapters.kubernetes.pulling import PullSecrets
@@ -24,6 +26,7 @@ from launchyard.ports.runner import Handle, Launch, RunnerError
 _STRICT: Final = {"fieldValidation": "Strict"}
 _GOING_S: Final = 5.0
 _AGAIN_S: Final = 0.2
+_MOST: Final = 10_000
 Obj = dict[str, Any]
 
 
@@ -35,7 +38,13 @@ class Submitting:
     """
 
     def __init__(self, places: Places, pulls: PullSecrets) -> None:
-        self._places, self._pulls = places, pulls
+        self._places, self._pulls, self._lock = places, pulls, threading.Lock()
+        self._tried: dict[str, Place] = {}
+
+    def tried(self, name: str) -> Place | None:
+        """Return where this process tried to make an object, and does not know whether it did."""
+        with self._lock:
+            return self._tried.get(name)
 
     def submit(self, launch: Launch) -> Handle:
         """Create an attempt's object, or adopt it."""
@@ -44,6 +53,24 @@ class Submitting:
         if plan.code_folder:
             claims.share(plan.code_folder)
         place = self._places.place_for(plan)
+        with self._lock:
+            self._tried[launch.name] = place
+            while len(self._tried) > _MOST:
+                del self._tried[next(iter(self._tried))]
+        try:
+            handle = self._submit(launch, plan, place)
+        except RunnerError as e:
+            if not e.retry:
+                self._forget(launch.name)
+            raise
+        self._forget(launch.name)
+        return handle
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._tried.pop(name, None)
+
+    def _submit(self, launch: Launch, plan: KubernetesPlan, place: Place) -> Handle:
         cluster = self._places.cluster(place.address)
         pulls = self._pulls.ensure(cluster, (place.address, place.namespace), plan)
         request = create_request(
@@ -73,16 +100,15 @@ class Submitting:
         """Look an owner's object up in one place.
 
         Raises:
-            RunnerError: it may be there or not; trying again may help.
+            KubernetesError: it may be there or not.
         """
         cluster = self._places.cluster(place.address)
         try:
             found = cluster.call("GET", place.kind.path(place.namespace, name))
         except KubernetesError as e:
-            if e.status == NOT_FOUND:
-                return None
-            text = f"{name} cannot be looked up: {e}"
-            raise RunnerError(text, reason=Reason.TARGET_UNREACHABLE, retry=True) from None
+            if not lacks(cluster, place.kind, e):
+                raise
+            return None
         if not _is_of(found, owner):
             return None
         return self._places.handle(place, found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from launchyard.adapters.kubernetes.client import Cluster
-from launchyard.adapters.kubernetes.errors import NOT_FOUND, KubernetesError
+from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.marks import Mark, Reader
 from launchyard.adapters.kubernetes.paths import POD_KIND
 from launchyard.adapters.kubernetes.stream import Stream
@@ -187,9 +187,9 @@ class Tail:
             stream = self._stream = self._cluster.stream(f"{place}/log", query)
         except KubernetesError as e:
             # It has not begun yet, or never will; or it is gone, and its log with it.
-            if e.status == NOT_FOUND:
+            if e.absent:
                 self._settle()
-            if e.status in {NOT_FOUND, _NOT_BEGUN}:
+            if e.absent or e.status == _NOT_BEGUN:
                 return False
             raise
         self._framed = stream.framed

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from tests.rig.kubernetes.defaults import defaulted
 from tests.rig.kubernetes.kinds import BUILT_IN, CRDS, EVENTS, JOBS, NAMESPACES, PODS, SECRETS
-from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, now
+from tests.rig.kubernetes.objects import Obj, RefusedError, Resource, check_uid, now
 
 FOREGROUND: Final = "foregroundDeletion"
 _FIXED: Final = ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp")
@@ -186,8 +186,7 @@ class Cluster:
         with self.changed:
             obj = self.get(kind, space, name)
             uid = obj["metadata"]["uid"]
-            if (options.get("preconditions") or {}).get("uid", uid) != uid:
-                raise RefusedError(409, "Conflict", "the UID in the precondition is another one")
+            check_uid(options, uid)
             policy = options.get("propagationPolicy")
             policy = policy or ("Orphan" if kind is JOBS else "Background")
             finalizers = list(obj["metadata"].get("finalizers") or ())

@@ -49,6 +49,14 @@ class RefusedError(Exception):
         }
 
 
+def check_uid(options: Obj, uid: str) -> None:
+    """Refuse to delete an object that is not the one that was meant."""
+    wanted = (options.get("preconditions") or {}).get("uid", uid)
+    if wanted != uid:
+        words = f"UID in precondition: {wanted}, UID in object meta: {uid}"
+        raise RefusedError(409, "Conflict", f"Precondition failed: {words}")
+
+
 def now() -> str:
     """Return the time as API servers write it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -106,13 +106,16 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(404, "NotFound", "the server could not find the requested resource")
         group, version = match[2] or "", match[1] or match[3]
         words = [word for word in (match[4] or "").split("/") if word]
-        if not words:
-            self._answer(200, json.dumps(_resources(cluster, group, version)))
+        found = [] if words else _resources(cluster, group, version)
+        if found:
+            told = {"kind": "APIResourceList", "apiVersion": "v1", "resources": found}
+            about = {"groupVersion": f"{group}/{version}".lstrip("/")}
+            self._answer(200, json.dumps({**told, **about}))
             return
         space = ""
-        if words[0] == "namespaces" and len(words) > 2:
+        if words[:1] == ["namespaces"] and len(words) > 2:
             space, words = words[1], words[2:]
-        kind = cluster.kinds.get((group, version, words[0]))
+        kind = cluster.kinds.get((group, version, words[0])) if words else None
         if kind is None:
             self._answer(404, "404 page not found\n", "text/plain")
             return
@@ -203,8 +206,8 @@ def _groups(cluster: Cluster, path: str) -> Obj:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def _resources(cluster: Cluster, group: str, version: str) -> Obj:
-    found = [
+def _resources(cluster: Cluster, group: str, version: str) -> list[Obj]:
+    return [
         {
             "name": kind.plural,
             "singularName": kind.kind.lower(),
@@ -215,15 +218,6 @@ def _resources(cluster: Cluster, group: str, version: str) -> Obj:
         for kind in list(cluster.shelves)
         if (kind.group, kind.version) == (group, version)
     ]
-    if not found:
-        raise RefusedError(404, "NotFound", "the server could not find the requested resource")
-    api = f"{group}/{version}".lstrip("/")
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": api,
-        "resources": found,
-    }
 
 
 @contextlib.contextmanager
