@@ -8,7 +8,7 @@ folder=$2
 shift 2
 most=3
 
-run() { "$python" -m pytest --timeout=300 -o cache_dir="$folder" "$@"; }
+run() { "$python" -m pytest --timeout=600 -o cache_dir="$folder" "$@"; }
 
 rm -rf "$folder"
 code=0

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.programs import ENTITY, LIMIT_S, QUEUE, Program, Yard, is_ok, until, yard
+from tests.programs import ENTITY, LIMIT_S, QUEUE, Program, is_ok, until, yard
 
 ITEMS = 100
 BREAKER = {"LAUNCHYARD_AGENT_CIRCUIT_WAIT": "0.3", "LAUNCHYARD_AGENT_CIRCUIT_LONGEST_WAIT": "0.6"}
@@ -51,11 +51,6 @@ def trips(agent: Program) -> float:
     name = 'launchyard_circuit_trips_total{target="local-process"} '
     lines = operations(agent, "/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(name)).removeprefix(name))
-
-
-def all_items(made: Yard) -> list[dict[str, Any]]:
-    """Return every item of the team."""
-    return list(made.call("GET", f"/entities/{ENTITY}/items", params={"limit": 200})["items"])
 
 
 def test_one_bad_machine_cannot_eat_a_queue(tmp_path: Path) -> None:

@@ -42,11 +42,17 @@ def site(folder: Path) -> Iterator[tuple[Kubernetes, Yard]]:
         yield cluster, made
 
 
+def pause(gate: Path) -> str:
+    """Return words of a shell that wait for *gate*; a real cluster's do not see it."""
+    return "sleep 30" if REAL else f"until [ -e {gate} ]; do sleep 0.1; done"
+
+
 def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
     """One succeeds with its log, one fails, one is cancelled; one outlives a killed agent.
 
     An image that cannot be pulled is told of while the job waits, and ends it in the end.
     """
+    gate = tmp_path / "go"
     with site(tmp_path) as (cluster, made):
         agent = made.start_agent()
         good = put(made, 'echo "hello from $LAUNCHYARD_ITEM"; test -n "$LAUNCHYARD_TOKEN"')
@@ -55,7 +61,7 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         hasty = {"kubernetes": {"start_grace": 1}}
         image = put(made, "true", "nowhere.invalid/x:1", resource_args=hasty)
         long = put(made, "echo up; exec sleep 600")
-        lasting = put(made, "echo begun; sleep 8; echo ended")
+        lasting = put(made, f"echo begun; {pause(gate)}; echo ended")
         assert made.wait_done(good)["attempt_state"] == "succeeded"
         assert made.log_of(good) == f"hello from {good}\n"
         assert made.wait_done(bad)["reason"] == "exit_code"
@@ -64,6 +70,7 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
         made.wait_running(lasting)
         agent.kill()
         made.start_agent()
+        gate.touch()
         made.call("POST", f"/items/{long}/cancel")
         assert made.wait_done(long)["attempt_state"] == "cancelled"
         assert made.wait_done(lasting)["attempt_state"] == "succeeded"
@@ -75,10 +82,9 @@ def test_jobs_run_on_a_cluster(tmp_path: Path) -> None:
 def test_a_drained_agent_hands_its_jobs_over(tmp_path: Path) -> None:
     """The next one takes them up as they are: logs and ends are whole, and nothing runs twice."""
     gate = tmp_path / "go"
-    pause = "sleep 30" if REAL else f"until [ -e {gate} ]; do sleep 0.1; done"
     with site(tmp_path) as (cluster, made):
         first = made.start_agent("a")
-        script = f"echo begun; {pause}; echo ended; exit"
+        script = f"echo begun; {pause(gate)}; echo ended; exit"
         items = [put(made, f"{script} {code}") for code in (0, 3)]
         before = [made.wait_running(item) for item in items]
         assert {view["agent_name"] for view in before} == {"a"}

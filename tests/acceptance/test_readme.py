@@ -85,15 +85,15 @@ def _second_agent(folder: Path, code: Path, env: dict[str, str]) -> None:
         assert agent.stop() == 0, agent.said()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_demo_trains_shows_its_result_and_reuses_its_environment(tmp_path: Path) -> None:
     """The second run builds nothing."""
     words = [*PROGRAM, "demo", "--dir", str(ROOT / "examples" / "digits")]
     env = clean_environment(tmp_path)
-    first = subprocess.run(words, env=env, capture_output=True, text=True, timeout=240, check=False)
+    first = subprocess.run(words, env=env, capture_output=True, text=True, timeout=480, check=False)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "accuracy" in first.stdout
     assert "confusion.png" in first.stdout
-    again = subprocess.run(words, env=env, capture_output=True, text=True, timeout=240, check=False)
+    again = subprocess.run(words, env=env, capture_output=True, text=True, timeout=480, check=False)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "reused" in again.stdout

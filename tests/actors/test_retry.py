@@ -81,7 +81,7 @@ def test_the_next_attempt_waits_for_the_last_one_to_be_told(
         )
         assert last
         server.wait(lambda: len(server.complete) == 3, "all logs")
-        until(lambda: not list((tmp_path / "local").glob("ly-*")), "removed folders")
+        until(lambda: not list((tmp_path / "local").glob("*/ly-*")), "removed folders")
     assert runs_of(marker) == 3
     assert [fact.state for fact in server.items["a"].ends] == [S.FAILED, S.FAILED, S.SUCCEEDED]
     for attempt in (1, 2, 3):

@@ -172,5 +172,6 @@ def test_two_agents_share_a_queue_and_run_each_of_500_items_once(tmp_path: Path)
         until(lambda: place.call("GET", at)["counts"]["done"] == len(items), "every end")
         found = place.call("GET", "/items", params={"entity": "team", "most": 500})["items"]
         assert {one["id"] for one in found if one["attempt_state"] == "succeeded"} == items
+        assert {one["agent_name"] for one in found} == {"one", "two"}
         lines = runs.read_text().split()
         assert sorted(lines, key=int) == [str(n) for n in range(500)]

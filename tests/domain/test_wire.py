@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 from dataclasses import dataclass, replace
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -174,14 +175,13 @@ def test_junk_is_refused_by_the_one_error(document: object) -> None:
 
 
 def test_an_answer_of_ten_items_is_cheap() -> None:
-    """Well under a millisecond each way, so that the codec is no part of a claim's cost."""
+    """In calls, as time depends on the machine: the codec is to be no part of a claim's cost."""
     answer = ClaimAnswer(items=(GRANT,) * 10)
     from_json(ClaimAnswer, to_json(answer))
-    best = min(_seconds(answer) for _ in range(20))
-    assert best < 0.002
-
-
-def _seconds(answer: ClaimAnswer) -> float:
-    start = time.perf_counter()
-    from_json(ClaimAnswer, to_json(answer))
-    return time.perf_counter() - start
+    calls = count()
+    sys.setprofile(lambda _frame, event, _arg: next(calls) if event == "call" else None)
+    try:
+        from_json(ClaimAnswer, to_json(answer))
+    finally:
+        sys.setprofile(None)
+    assert next(calls) < 1000  # 616 when this was written

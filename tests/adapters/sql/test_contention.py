@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from launchyard.adapters.sql.store import open_store
 from launchyard.plugins.testkit.store_world import MovableClock, World
 from launchyard.ports.records import QueueChange
@@ -56,6 +58,7 @@ END
 """
 
 
+@pytest.mark.timeout(900)
 def test_a_limit_holds_in_ten_thousand_claims(tmp_path: Path) -> None:
     """Sixteen processes on one file; the database itself counts at every single claim."""
     url = f"sqlite:///{tmp_path / 'server.db'}"
@@ -67,7 +70,7 @@ def test_a_limit_holds_in_ten_thousand_claims(tmp_path: Path) -> None:
     store._db._cursor.execute("CREATE TABLE seen (active INTEGER)")
     store._db._cursor.execute(WATCH)
     command = [sys.executable, "-c", CLAIMER, url, str(CLAIMERS), str(CLAIMS // CLAIMERS)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stderr
     rows = store._db._cursor.execute("SELECT count(*), max(active) FROM seen").fetchall()
     assert tuple(rows[0]) == (CLAIMS, LIMIT)
