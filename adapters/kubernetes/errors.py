@@ -90,7 +90,9 @@ def refusal(
 ) -> KubernetesError:
     """Return the error of an answer that is no success."""
     told = _status(data)
-    said = str(told.get("message") or data[:200].decode(errors="replace") or f"status {status}")
+    said = str(
+        told.get("message") or data[:200].decode(errors="replace").strip() or f"status {status}"
+    )
     denied = _DENIED.search(said) is not None
     if status < _BROKEN and denied:
         said = f"{said}; change what the queue or the launch asks for"

@@ -14,6 +14,7 @@ RIGHT = "give the agent's account this right"
 STRICT = 'Job in version "v1" cannot be handled as a Job: strict decoding error: unknown field'
 TYPE = 'Job in version "v1" cannot be handled as a Job: json: cannot unmarshal string into Go'
 WEBHOOK = 'admission webhook "validate.rules.example" denied the request: no team label'
+GRPC = "rpc error: code = ResourceExhausted desc ="
 POLICY = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: too many replicas"
 
 
@@ -37,6 +38,8 @@ def told(status: int, message: str, word: str) -> KubernetesError:
         (403, "Forbidden", 'pods "db" is forbidden: violates PodSecurity "restricted:latest": x'),
         (403, "Forbidden", 'pods "db" is forbidden: maximum cpu usage per Container is 1'),
         (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728"),
+        (500, "", "etcdserver: request is too large"),
+        (500, "", f"{GRPC} trying to send message larger than max (2097265 vs. 2097152)"),
         (422, "Invalid", 'Job.batch "x" is invalid: spec.completions: must be positive'),
     ],
 )
@@ -77,6 +80,13 @@ def test_a_right_that_is_missing_is_named() -> None:
     error = told(403, message, "Forbidden")
     assert error.reason is Reason.SUBMIT_FAILED
     assert RIGHT in str(error)
+
+
+def test_a_namespace_may_lack_its_account_for_a_moment() -> None:
+    """A controller makes it, so a pod is tried again; one that nobody makes is no fault of ours."""
+    message = 'error looking up service account ml/default: serviceaccount "default" not found'
+    error = told(403, f'pods "db" is forbidden: {message}', "Forbidden")
+    assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, True)
 
 
 def test_a_bad_request_to_no_api_server_is_no_slip() -> None:

@@ -149,15 +149,8 @@ def test_no_try_comes_after_the_deadline(runner: KubernetesRunner, proxy: Proxy,
     proxy.add(Fault("POST", "/jobs", status=code, word="Conflict", times=1000))
     wish = launch("exit 0")
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    late = type(wish)(
-        owner=wish.owner,
-        name=wish.name,
-        labels=wish.labels,
-        plan=wish.plan,
-        deadline=now + 1.0,
-    )
     with pytest.raises(RunnerError) as caught:
-        runner.submit(late)
+        runner.submit(replace(wish, deadline=now + 1.0))
     assert caught.value.retry
     assert time.clock_gettime(time.CLOCK_BOOTTIME) < now + LIMIT_S
 
@@ -173,6 +166,11 @@ def test_a_refusal_is_told_in_the_clusters_words(
         assert not caught.value.retry
     finally:
         cluster.standin.denied.clear()
+    said = "etcdserver: request is too large"
+    proxy.add(Fault("POST", "/jobs", status=500, said=said))
+    with pytest.raises(RunnerError, match=said) as caught:
+        runner.submit(launch("exit 0"))
+    assert caught.value.reason is Reason.SPEC_INVALID
 
 
 def test_a_cut_watch_misses_nothing(runner: KubernetesRunner, proxy: Proxy, tmp_path: Path) -> None:

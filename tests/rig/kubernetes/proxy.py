@@ -23,15 +23,16 @@ _HOP: Final = {"connection", "transfer-encoding", "content-length", "keep-alive"
 class Fault:
     """What happens to the next *times* requests with this method whose path has *part* in it.
 
-    With a *status* the request never arrives, and *word* is the reason that it is told; else it
-    waits for *delay_s*, and if it is to be *lost* the cluster does what it asks, and the answer is
-    never heard.
+    With a *status* the request never arrives, and *word* and *said* are the reason and the message
+    that it is told; else it waits for *delay_s*, and if it is to be *lost* the cluster does what it
+    asks, and the answer is never heard.
     """
 
     method: str
     part: str
     status: int = 0
     word: str = ""
+    said: str = "trouble on request"
     retry_after_s: int = 0
     delay_s: float = 0.0
     lost: bool = False
@@ -113,8 +114,8 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _go  # noqa: N815 - the names that are called
 
     def _refuse(self, fault: Fault) -> None:
-        said = "trouble on request"
-        told = {"kind": "Status", "message": said, "code": fault.status, "reason": fault.word}
+        words = {"message": fault.said, "reason": fault.word}
+        told = {"kind": "Status", "code": fault.status, **words}
         data = json.dumps(told).encode()
         self.send_response(fault.status)
         if fault.retry_after_s:

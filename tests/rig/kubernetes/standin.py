@@ -9,12 +9,14 @@ import ssl
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 import kubernetes.client
 import kubernetes.config
 
+from tests.programs import until
 from tests.rig.kubernetes.cluster import Cluster
 from tests.rig.kubernetes.controller import JobController
 from tests.rig.kubernetes.kinds import NAMESPACES
@@ -91,12 +93,26 @@ def real_cluster() -> Iterator[Kubernetes]:
     with kubernetes.client.ApiClient(configuration) as api:
         core = kubernetes.client.CoreV1Api(api)
         name = f"launchyard-tests-{uuid.uuid4().hex[:8]}"
-        meta = kubernetes.client.V1ObjectMeta(name=name)
+        # Clusters may hold pods to more by default than the image's user, root, lives up to.
+        labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+        meta = kubernetes.client.V1ObjectMeta(name=name, labels=labels)
         core.create_namespace(kubernetes.client.V1Namespace(metadata=meta))
         try:
+            until(lambda: _has_account(core, name), "the namespace's account")
             yield Kubernetes(REAL, name)
         finally:
             core.delete_namespace(name)
+
+
+def _has_account(core: kubernetes.client.CoreV1Api, namespace: str) -> bool:
+    """Tell whether the controller has made the account of pods that name none."""
+    try:
+        core.read_namespaced_service_account("default", namespace)
+    except kubernetes.client.ApiException as e:
+        if e.status != HTTPStatus.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 @contextlib.contextmanager
