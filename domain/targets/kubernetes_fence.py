@@ -53,14 +53,16 @@ def run_once(job: Node) -> None:
     Retries are our queue's, which knows budgets and counts attempts. A pod that the cluster takes
     away ends the Job at once, and the Job's own condition then says so, even when the pod is gone
     before anybody looks; a failure policy also keeps a replacement from starting beside a pod that
-    still ends.
+    still ends. With a limit for each index, the first failure of one must not end all the others.
     """
-    job.setdefault("backoffLimit", 0)
     pod = node(job, "template", "spec")
     pod.setdefault("restartPolicy", "Never")
+    if job.get("backoffLimitPerIndex") is not None:
+        return
+    job.setdefault("backoffLimit", 0)
     # A policy goes with neither restarts in place nor early replacements.
     replaces = job.get("podReplacementPolicy", "Failed") == "Failed"
-    if pod["restartPolicy"] == "Never" and job["backoffLimit"] == 0 and replaces:
+    if pod["restartPolicy"] == "Never" and job.get("backoffLimit") == 0 and replaces:
         taken: Json = {"type": "DisruptionTarget", "status": "True"}
         rule: Json = {"action": "FailJob", "onPodConditions": [taken]}
         job.setdefault("podFailurePolicy", {"rules": [rule]})

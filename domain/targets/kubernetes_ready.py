@@ -2,7 +2,8 @@
 
 A held job is a suspended one with an annotation of ours, which names what it waits for: so any
 agent that takes it up goes on waiting, and lets it go. Custom objects are suspended by the field
-that the row of their kind names; one without such a field cannot be held back.
+that the row of their kind names; one without such a field cannot be held back, nor can one that
+another admits, as Kueue: whoever let it go would pass that by.
 """
 
 from __future__ import annotations
@@ -19,6 +20,19 @@ from launchyard.domain.targets.kubernetes_pods import part, parts, text
 
 HELD: Final = "launchyard.dev/held"
 """The annotation of a job that waits for what runs beside it."""
+
+_QUEUE: Final = "kueue.x-k8s.io/queue-name"
+_OWN: Final = frozenset(
+    {
+        "kubernetes.io/job-controller",
+        "jobset.sigs.k8s.io/jobset-controller",
+        "kubeflow.org/training-operator",
+        "kubeflow.org/mpi-operator",
+        "trainer.kubeflow.org/trainjob-controller",
+        "ray.io/kuberay-operator",
+    }
+)
+"""What `managedBy` says where it says nothing new: the kind's own controller."""
 
 _COUNTED: Final = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 
@@ -86,8 +100,22 @@ class Wait:
     suspend: str = JOB_ROW.suspend
 
 
+def admitted_by(document: Mapping[str, Json]) -> str:
+    """Return what says that another than the kind's controller lets *document* begin, if any."""
+    if queue := text(part(part(document, "metadata"), "labels"), _QUEUE):
+        return f"the label {_QUEUE}: {queue}"
+    spec = part(document, "spec")
+    for holder in (spec, part(spec, "runPolicy")):
+        manager = text(holder, "managedBy")
+        if manager and manager not in _OWN:
+            return f"managedBy: {manager}"
+    return ""
+
+
 def suspended_by(document: Mapping[str, Json], row: KindRow) -> str:
-    """Return the field below `spec` by which *document* can be held back, nothing without one."""
+    """Return the field below `spec` by which we can hold *document* back, nothing without one."""
+    if admitted_by(document):
+        return ""
     if is_job(document):
         return JOB_ROW.suspend
     spec = part(document, "spec")

@@ -9,6 +9,7 @@ from launchyard.domain.documents import Json
 from launchyard.domain.targets.kubernetes_manifest import Node, copied, node
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
 from launchyard.domain.targets.kubernetes_pulls import pull_secret, registries_of
+from launchyard.domain.targets.kubernetes_ready import admitted_by
 from launchyard.domain.targets.kubernetes_request import create_request
 from launchyard.domain.targets.kubernetes_services import PREVIEW
 
@@ -52,6 +53,9 @@ def _pull(registry: str, namespace: str) -> Node:
 
 
 def _unheld(document: Mapping[str, Json]) -> str:
+    if admitter := admitted_by(document):
+        why = f"another admits it ({admitter}), which we would pass by"
+        return f"the job begins when it is admitted, ready or not: {why}"
     why = f"nothing is known that suspends a {document.get('kind')} as it is written here"
     return f"the job begins at once: {why}; see `suspend` in docs/targets/kubernetes.md"
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,12 +81,23 @@ def test_a_launch_alone_is_a_whole_job() -> None:
     }
 
 
-def test_the_clusters_retries_are_the_owners_to_ask_for() -> None:
-    """What people write wins: with a limit of theirs, a lost pod is the cluster's to replace."""
-    config: Json = {"spec": {"backoffLimit": 2, "template": {"spec": {"restartPolicy": "Never"}}}}
-    made = planned(config).document
-    assert at(made, "spec", "backoffLimit") == 2
-    assert "podFailurePolicy" not in at(made, "spec")
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"backoffLimit": 2, "template": {"spec": {"restartPolicy": "Never"}}},
+        {"backoffLimitPerIndex": 1, "completionMode": "Indexed", "completions": 3},
+    ],
+)
+def test_the_clusters_retries_are_the_owners_to_ask_for(said: dict[str, Json]) -> None:
+    """What people write wins: with a limit of theirs, a lost pod is the cluster's to replace.
+
+    Of a limit for each index the cluster makes a limit for all that is never reached.
+    """
+    made = at(planned({"spec": said}).document, "spec")
+    assert made.get("backoffLimit") == said.get("backoffLimit")
+    assert made.get("backoffLimitPerIndex") == said.get("backoffLimitPerIndex")
+    assert made["template"]["spec"]["restartPolicy"] == "Never"
+    assert "podFailurePolicy" not in made
 
 
 def test_no_object_goes_before_its_end_is_recorded() -> None:

@@ -169,6 +169,10 @@ def test_a_plan_tells_which_services_nobody_waits_for() -> None:
         told = at(document, "metadata").get("annotations", {}), at(service, "metadata")
         assert (HELD in told[0], UNHELD in told[1].get("annotations", {})) == (held, not held)
         assert at(document, "spec").get("runPolicy") == ({"suspend": True} if held else None)
+    queued: dict[str, Json] = {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "team"}}}
+    *_, document, service = at(shown_request(planned(queued, spec)), "items")
+    assert "suspend" not in at(document, "spec")
+    assert "queue-name: team" in at(service, "metadata", "annotations", UNHELD)
     unwanted: dict[str, Json] = {**volcano, "wait_for_ready": False}
     service = at(shown_request(planned(unwanted, spec)), "items")[-1]
     assert "annotations" not in at(service, "metadata")

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from launchyard.domain.documents import Json
-from launchyard.domain.targets.kubernetes_kinds import GENERIC, Phase, read_kinds, row_for
+from launchyard.domain.targets.kubernetes_kinds import (
+    GENERIC,
+    KINDS,
+    Phase,
+    read_kinds,
+    row_for,
+)
 from launchyard.domain.targets.kubernetes_objects import summarise_object
 from launchyard.domain.targets.kubernetes_ready import (
     HELD,
@@ -99,6 +105,30 @@ def test_what_its_owner_suspends_is_let_go_by_its_owner() -> None:
     found = hold_of(plain["metadata"]["annotations"][HELD])
     assert found is not None
     assert found.wait_s is None
+
+
+KUEUE: Json = {"labels": {"kueue.x-k8s.io/queue-name": "team"}}
+MULTI: dict[str, Json] = {"managedBy": "kueue.x-k8s.io/multikueue"}
+IN_TREE: dict[str, Json] = {"managedBy": "kubernetes.io/job-controller"}
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "meta", "spec", "field"),
+    [
+        ("batch/v1", "Job", KUEUE, {}, ""),
+        ("jobset.x-k8s.io/v1alpha2", "JobSet", KUEUE, {}, ""),
+        ("batch/v1", "Job", {"labels": {"kueue.x-k8s.io/queue-name": ""}}, {}, "suspend"),
+        ("batch/v1", "Job", {}, MULTI, ""),
+        ("batch/v1", "Job", {}, IN_TREE, "suspend"),
+        ("kubeflow.org/v1", "PyTorchJob", {}, {"runPolicy": MULTI}, ""),
+    ],
+)
+def test_what_another_admits_is_not_held(
+    api: str, kind: str, meta: Json, spec: dict[str, Json], field: str
+) -> None:
+    """To let it go would be to pass Kueue by; and while Kueue holds it, it has no launch slot."""
+    document: Any = {"apiVersion": api, "kind": kind, "metadata": meta, "spec": spec}
+    assert suspended_by(document, row_for(api.rpartition("/")[0], kind, KINDS)) == field
 
 
 @pytest.mark.parametrize(
