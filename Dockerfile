@@ -1,4 +1,4 @@
-# The image of an agent; `launchyard server` runs from it as well.
+# The image of an agent; `launchyard server` runs from it as well: see docs/operations.md.
 # docker build --build-arg BASE=<any image with Python 3.11 or later> -t launchyard .
 ARG BASE=python:3.11-slim
 

@@ -82,7 +82,7 @@ lock: $(TOOL)
 		echo "wandb==$$version" | $(COMPILE) -o requirements/stock-$$version.lock - || exit; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis dist
 
 $(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -41,15 +41,14 @@ def wrong(said: str) -> str:
     words = shlex.split(re.split(r"[|><;]|&&| #", said)[0])
     command: click.Command = launchyard
     context = click.Context(command, info_name="launchyard")
-    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z-]+", words[0]):
-        inner = None if words[0].startswith("-") else command.get_command(context, words[0])
+    while isinstance(command, click.Group) and words and re.fullmatch(r"[a-z][a-z-]+", words[0]):
+        inner = command.get_command(context, words[0])
         if inner is None:
-            break
+            return f"no command {words[0]}"
         command, words = inner, words[1:]
         context = click.Context(command, parent=context, info_name=command.name)
     if command is launchyard:
-        is_name = words and re.fullmatch(r"[a-z][a-z-]+", words[0])
-        return f"no command {words[0]}" if is_name else ""
+        return ""  # a placeholder, or the name of the image
     try:
         command.make_parser(context).parse_args(words)
     except click.BadOptionUsage:

@@ -87,7 +87,8 @@ What looks like a key, a token or a password is shown as `***`, in every field a
 | event | level | message | what to make of it |
 | --- | --- | --- | --- |
 {_lines(f"| `{e.name}` | {e.level.name.lower()} | {e.text} | {e.doc} |" for e in EVENTS)}
-The server's log has one event, `request`: see [operations](operations.md).
+The server's log has three events, `request`, `clock_set` and `server_stood`: see
+[operations](operations.md#the-servers-log).
 """
 
 

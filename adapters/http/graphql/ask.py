@@ -36,8 +36,14 @@ class Ask:
 
     @property
     def base(self) -> str:
-        """The address under which the client knows this server, without a slash at its end."""
-        return str(self.request.base_url).rstrip("/")
+        """The address under which the client knows this server, without a slash at its end.
+
+        A proxy that adds TLS says so; who says it without one misleads nobody else.
+        """
+        url = self.request.base_url
+        if self.request.headers.get("x-forwarded-proto") == "https":
+            url = url.replace(scheme="https")
+        return str(url).rstrip("/")
 
     def require(self, action: Action, entity: str) -> Principal:
         """Return who asks, if they may do *action* in *entity*."""

@@ -136,6 +136,15 @@ def test_files_are_kept_for_runs_that_are_there(client: Client, job: Job) -> Non
     assert "without / and :" in answer["errors"][0]["message"]
 
 
+def test_behind_a_proxy_with_tls_addresses_are_the_proxys(client: Client) -> None:
+    """Bytes go the way that the questions came, under the name that was called."""
+    _begin(client, "r")
+    client.session.headers.update({"X-Forwarded-Proto": "https"})
+    made = client.do("createRunFiles", "files { uploadUrl }", **WHERE, runName="r", files=["a.txt"])
+    own = client.server.url.replace("http://", "https://")
+    assert made["files"][0]["uploadUrl"].startswith(f"{own}/wandb/")
+
+
 def test_an_address_is_good_for_one_thing(client: Client) -> None:
     """Nobody can make another of it, nor read with one for writing."""
     _begin(client, "r")
