@@ -62,9 +62,6 @@ MOVES: Final[Mapping[AttemptState, frozenset[AttemptState]]] = {
 ENDS: Final = frozenset(state for state, moves in MOVES.items() if not moves)
 """The final states; nothing leaves them."""
 
-ON_TARGET: Final = frozenset({S.SUBMITTING, S.PENDING, S.RUNNING, S.CANCELLING})
-"""The states in which something of ours may exist on a target."""
-
 
 @cache
 def reachable(state: AttemptState) -> frozenset[AttemptState]:

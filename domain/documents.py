@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -27,16 +27,3 @@ def copy_json(value: Json) -> Json:
     if isinstance(value, list):
         return [copy_json(item) for item in value]
     return value
-
-
-def as_object(value: object) -> dict[str, Json]:
-    """Return *value* as a JSON object, or an empty one when it is null.
-
-    Raises:
-        TypeError: *value* is neither an object nor null.
-    """
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"expected an object, got {type(value).__name__}")

@@ -16,7 +16,6 @@ from launchyard.domain.spec.model import ImageSource, LaunchSpec
 
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WANDB_CHUNK: Final = 32670
-WANDB_CHUNK_SAGEMAKER: Final = 512
 SECRET_NAMES: Final = frozenset({"LAUNCHYARD_TOKEN", "WANDB_API_KEY"})
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _AUTHORITIES: Final = (

@@ -172,12 +172,3 @@ def failure_class(end: End) -> FailureClass:
     if end.reason is not None:
         return CLASS_OF[end.reason]
     return FailureClass.POLICY if end.state is S.TIMED_OUT else FailureClass.USER
-
-
-def dead_class(end: End) -> FailureClass | None:
-    """Return the class under which an item that ended for good is a dead letter, if it is one.
-
-    Dead letters are the items that nobody wanted to end and that are not tried again by
-    themselves: every end but success, cancelling and rejection.
-    """
-    return None if end.state in WANTED_ENDS or end.cancelled else failure_class(end)

@@ -145,17 +145,6 @@ def effective(queue: Json, item: Json) -> RetryPolicy:
     return _Reader((), of_item=True).policy(item or {}, base) if base.may_override else base
 
 
-def policy_document(policy: RetryPolicy) -> dict[str, Json]:
-    """Return *policy* in full, as people write it."""
-    backoff = policy.backoff
-    return {
-        "budgets": {budget.value: policy.budgets[budget] for budget in Budget},
-        "exit_codes": {"retry": [*policy.retry_codes], "never": [*policy.never_codes]},
-        "backoff": {name: getattr(backoff, name) for name in _NUMBERS},
-        "items_may_override": policy.may_override,
-    }
-
-
 def _read(reader: _Reader, document: Json, base: RetryPolicy) -> RetryPolicy:
     policy = base if document is None else reader.policy(document, base)
     if reader.problems:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from launchyard.domain.documents import as_object, copy_json, dotted
+from launchyard.domain.documents import copy_json, dotted
 
 
 def test_a_path_reads_as_people_write_it() -> None:
@@ -21,10 +19,3 @@ def test_a_copy_shares_nothing() -> None:
     assert copied == original
     copied["a"][0]["b"] = 2  # type: ignore[index, call-overload]
     assert original == {"a": [{"b": 1}]}
-
-
-def test_null_is_an_empty_object_and_a_list_is_none() -> None:
-    """Stock clients send nulls where objects belong."""
-    assert as_object(None) == {}
-    with pytest.raises(TypeError, match="list"):
-        as_object([])

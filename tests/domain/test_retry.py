@@ -18,8 +18,8 @@ from launchyard.domain.retry import (
     RetryPolicy,
     Stop,
     Why,
-    dead_class,
     decide,
+    failure_class,
 )
 
 S = AttemptState
@@ -91,8 +91,6 @@ def test_what_somebody_wanted_is_never_tried_again(state: AttemptState) -> None:
     assert decide(rich, [], end(state, Reason.EXIT_CODE), 0) == Stop(why=Why.WANTED)
     killed = replace(end(reason=Reason.EXIT_CODE, code=137), cancelled=True)
     assert decide(rich, [], killed, 0) == Stop(why=Why.WANTED)
-    assert dead_class(killed) is None
-    assert dead_class(end(state)) is None
 
 
 def test_a_lost_attempt_is_tried_again_only_where_that_is_said() -> None:
@@ -104,8 +102,8 @@ def test_a_lost_attempt_is_tried_again_only_where_that_is_said() -> None:
 
 def test_an_end_without_a_reason_has_a_class() -> None:
     """A time limit is a policy's; anything else counts as the user's, and is not tried again."""
-    assert dead_class(end(S.TIMED_OUT)) is FailureClass.POLICY
-    assert dead_class(end()) is FailureClass.USER
+    assert failure_class(end(S.TIMED_OUT)) is FailureClass.POLICY
+    assert failure_class(end()) is FailureClass.USER
 
 
 def test_each_retry_waits_longer_up_to_the_cap() -> None:

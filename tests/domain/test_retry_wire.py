@@ -10,7 +10,7 @@ import pytest
 from launchyard.domain.config.problem import DocumentError
 from launchyard.domain.documents import Json, dotted
 from launchyard.domain.retry import Budget, RetryPolicy
-from launchyard.domain.retry_wire import effective, item_policy, policy_document, queue_policy
+from launchyard.domain.retry_wire import effective, item_policy, queue_policy
 
 QUEUE: dict[str, Any] = {
     "budgets": {"platform": 5, "lost": 1},
@@ -33,12 +33,6 @@ def test_a_queue_says_some_and_the_rest_stays() -> None:
     assert (found.retry_codes, found.never_codes) == ((75,), (2,))
     assert (found.backoff.factor, found.backoff.cap_s) == (3, 60.5)
     assert queue_policy(None) == queue_policy({}) == RetryPolicy()
-
-
-def test_what_is_written_is_read_again() -> None:
-    """The full form of a policy is the same policy."""
-    for one in (RetryPolicy(), queue_policy(QUEUE), RetryPolicy(may_override=False)):
-        assert queue_policy(policy_document(one)) == one
 
 
 def test_an_item_lays_its_own_over_its_queues() -> None:
