@@ -29,7 +29,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.jobs import with_its_job
 from launchyard.adapters.http.moments import moment_of
 from launchyard.adapters.http.order import explained
-from launchyard.adapters.http.problems import wrong
+from launchyard.adapters.http.problems import EXPECTED, wrong
 from launchyard.adapters.http.shapes import Finding, Items, NewLaunch, Planned
 from launchyard.domain.config.problem import DocumentError, Problem
 from launchyard.domain.documents import Json, dotted
@@ -122,22 +122,28 @@ class ItemRoutes:
         if key and not _KEY.fullmatch(key):
             raise wrong("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
         body = await read_json(request, self._house.settings.json_b)
-        new = await self.with_job(from_json(NewLaunch, body), who)
-        queue = self._store.queue(entity, name)
-        judged = self.judge(new, queue)
-        item = self.item_of(new, judged, queue)
-        item = replace(
-            item, submitter=who.user, idempotency_key=key, body_digest=digest([name, fields(body)])
-        )
-        view, is_new = await self.put(item, queue)
+        body_digest = digest([name, fields(body)])
+        try:
+            new = await self.with_job(from_json(NewLaunch, body), who)
+            queue = self._store.queue(entity, name)
+            item = self.item_of(new, self.judge(new, queue), queue)
+        except EXPECTED:
+            # What is not right any more was when it came first; a new key costs no look for that.
+            known = self._store.repeated(entity, key, body_digest)
+            if known is None:
+                raise
+            self._count(known, is_new=False)
+            return answer_item(known)
+        item = replace(item, submitter=who.user, idempotency_key=key, body_digest=body_digest)
+        view, is_new = await self.put(item)
         return answer_item(view, 201 if is_new else 200)
 
-    async def put(self, item: NewItem, queue: Queue) -> tuple[ItemView, bool]:
+    async def put(self, item: NewItem) -> tuple[ItemView, bool]:
         """Put an item on its queue, count it, and wake who waits for it; tell whether it is new."""
         view, is_new = await self._house.write(lambda: self._store.enqueue(item))
-        self._count(queue, is_new=is_new)
+        self._count(view, is_new=is_new)
         if is_new:
-            self._guard.remember(view.id, queue.entity, queue.name)
+            self._guard.remember(view.id, view.entity, view.queue)
             self._notify(view)
         return view, is_new
 
@@ -249,9 +255,9 @@ class ItemRoutes:
         else:
             self._house.delays.look()
 
-    def _count(self, queue: Queue, *, is_new: bool) -> None:
+    def _count(self, view: ItemView, *, is_new: bool) -> None:
         dedup = "new" if is_new else "existing"
-        labels = {"entity": queue.entity, "queue": queue.name, "dedup": dedup}
+        labels = {"entity": view.entity, "queue": view.queue, "dedup": dedup}
         self._house.services.metrics.count(QUEUE_ENQUEUED, labels)
 
 

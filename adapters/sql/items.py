@@ -70,7 +70,7 @@ class SqlItems(SqlDirectory, Fates):
         try:
             with self._write():
                 queue = self._queue_row(new.entity, new.queue)
-                known = self._same(queue["entity_n"], new)
+                known = self._same(queue["entity_n"], new.idempotency_key, new.body_digest)
                 if known:
                     return self._shown(known), False
                 self._insert(queue, new)
@@ -80,14 +80,21 @@ class SqlItems(SqlDirectory, Fates):
                 raise StoreError(f"there is already an item {new.id!r}", Trouble.EXISTS) from None
             raise
 
-    def _same(self, entity_n: int, new: NewItem) -> str:
+    def repeated(self, entity: str, key: str, body_digest: str) -> ItemView | None:
+        if not key:
+            return None
+        with self._db.read():
+            known = self._same(self._entity_n(entity), key, body_digest)
+            return self._shown(known) if known else None
+
+    def _same(self, entity_n: int, key: str, body_digest: str) -> str:
         """Return the item that was put there with the same key, if any."""
-        if not new.idempotency_key:
+        if not key:
             return ""
-        row = self._db.one(_BY_KEY, entity_n=entity_n, key=new.idempotency_key)
-        if row and row["body_digest"] != new.body_digest:
+        row = self._db.one(_BY_KEY, entity_n=entity_n, key=key)
+        if row and row["body_digest"] != body_digest:
             raise StoreError(
-                f"the idempotency key {new.idempotency_key!r} was used for another request,"
+                f"the idempotency key {key!r} was used for another request,"
                 f" which is item {row['id']}; send the same request, or use a new key",
                 Trouble.CONFLICT,
             )

@@ -129,6 +129,10 @@ class ItemsContract(StoreKit):
         assert trouble(lambda: world.put(key="k", body="other")) is Trouble.CONFLICT
         assert world.put().id != world.put().id
         assert len(world.store.items(ItemFilter())) == len(("first", "two", "more"))
+        assert world.store.repeated("team", "k", "b") == first
+        assert world.store.repeated("team", "new", "b") is None
+        assert world.store.repeated("team", "", "b") is None
+        assert trouble(lambda: world.store.repeated("team", "k", "x")) is Trouble.CONFLICT
 
     def test_a_waiting_item_is_cancelled_at_once(self, world: World) -> None:
         """It is done, is not claimed, and the repeat is harmless."""

@@ -66,7 +66,7 @@ class PushTopic:
         judged = self._rest.judge(new, queue)
         item = self._rest.item_of(new, judged, queue)
         item = replace(item, submitter=who.user, body_digest=digest([name, spec]))
-        view, _ = await self._rest.put(item, queue)
+        view, _ = await self._rest.put(item)
         told = hide_user_data(whole(item.spec, queue.config, queue.resource))
         return {"runQueueItemId": view.id, "runSpec": json.dumps(told)}
 

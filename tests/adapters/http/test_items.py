@@ -45,6 +45,28 @@ def test_a_repeat_gives_the_same_item(server: RunningServer, queue: str) -> None
     assert (conflict.status_code, conflict.json()["type"]) == (409, "urn:launchyard:conflict")
 
 
+def test_a_repeat_is_not_judged_anew(server: RunningServer, queue: str) -> None:
+    """Its queue takes no such launch any more, or is gone: the same item all the same."""
+    headers = {"Idempotency-Key": f"once-{queue}"}
+    server.call("PATCH", f"/entities/team/queues/{queue}", json={"mode": "priority"})
+    body = {"spec": SPEC, "priority": "high"}
+
+    def ask(sent: dict[str, Any], **how: Any) -> tuple[int, str]:
+        answer = server.ask("POST", path_of(queue), json=sent, **how)
+        return answer.status_code, answer.json().get("id") or answer.json()["type"]
+
+    _, item = ask(body, headers=headers)
+    server.call("POST", f"/items/{item}/cancel")
+    server.call("PATCH", f"/entities/team/queues/{queue}", json={"mode": "fifo"})
+    assert ask(body)[0] == 422
+    assert ask(body, headers=headers) == (200, item)
+    other = ask(body | {"name": "other"}, headers=headers)
+    assert other == (409, "urn:launchyard:conflict")
+    server.call("DELETE", f"/entities/team/queues/{queue}")
+    assert ask(body)[0] == 404
+    assert ask(body, headers=headers) == (200, item)
+
+
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
