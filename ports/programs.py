@@ -36,6 +36,7 @@ class ServerStart:
 
     `host_names` are names that clients may call it by, besides the loopback's and `host`.
     `rate_per_s` is how many requests one key may make a second; 0 is no limit, None the default.
+    `log_quota_b` is how much of an attempt's log is kept; None the default.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class ServerStart:
     log_format: str = "console"
     log_level: str = "info"
     rate_per_s: float | None = None
+    log_quota_b: int | None = None
     retention: Retention = field(default_factory=Retention)
 
 

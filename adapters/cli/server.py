@@ -9,9 +9,12 @@ import click
 
 from launchyard.adapters.cli.backup import backup, restore
 from launchyard.adapters.cli.session import Session
+from launchyard.domain.config.schema import Field, Kind, RefusedError
+from launchyard.domain.config.values import parse
 from launchyard.ports.housekeeping import Retention
 from launchyard.ports.programs import ServerStart
 
+_SIZE: Final = Field(key="log_quota", kind=Kind.BYTES, doc="", minimum=1)
 _KEPT: Final = ("items", "archives", "runs", "artifacts", "agents")
 
 
@@ -27,6 +30,16 @@ def _kept(kind: str, usual_d: int, what: str) -> Callable[..., Any]:
         help=f"{what}; {usual_d} days, 0 is for ever.",
     )
     return option
+
+
+def _size(_context: click.Context, _option: click.Parameter, given: str | None) -> int | None:
+    """Read a size as it is written in an agent's configuration, too."""
+    if given is None:
+        return None
+    try:
+        return int(str(parse(_SIZE, given, text=True)[0]))
+    except RefusedError as error:
+        raise click.BadParameter(f"{error.message}; {error.hint}") from None
 
 
 @click.group(invoke_without_command=True)
@@ -109,6 +122,15 @@ def _kept(kind: str, usual_d: int, what: str) -> Callable[..., Any]:
     show_envvar=True,
     metavar="PER_SECOND",
     help="Requests that one key may make a second; 200, 0 is no limit.",
+)
+@click.option(
+    "--log-quota",
+    "log_quota_b",
+    envvar="LAUNCHYARD_SERVER_LOG_QUOTA",
+    show_envvar=True,
+    metavar="SIZE",
+    callback=_size,
+    help="Log that is kept of one attempt, whatever its agent and queue allow; 64MiB.",
 )
 @_kept("items", 90, "Items with their logs and outputs, from their end")
 @_kept("archives", 30, "Code archives that no item names, from their last launch")

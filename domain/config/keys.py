@@ -105,7 +105,7 @@ _LIMITS = (
     Field(
         key="log_quota",
         kind=Kind.BYTES,
-        doc="Log kept of one attempt; the rest is cut off with a visible mark.",
+        doc="Log kept of one attempt, up to the server's `--log-quota`; the rest is cut off.",
         default=50 * 1024 * 1024,
         minimum=0,
     ),

@@ -62,6 +62,7 @@ class LocalPrograms:
                 log_format=start.log_format,
                 log_level=start.log_level,
                 rate_per_s=start.rate_per_s,
+                log_quota_b=start.log_quota_b,
                 retention=start.retention,
             )
         )

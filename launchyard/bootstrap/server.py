@@ -80,6 +80,7 @@ class ServerOptions:
     log_format: str = "console"
     log_level: str = "info"
     rate_per_s: float | None = None
+    log_quota_b: int | None = None
     retention: Retention = field(default_factory=Retention)
 
 
@@ -195,6 +196,8 @@ def _open(options: ServerOptions, state: Path) -> Store:
     settings = StoreSettings()
     if options.lease_ttl_s is not None:
         settings = replace(settings, ttl_s=options.lease_ttl_s)
+    if options.log_quota_b is not None:
+        settings = replace(settings, log_quota_b=options.log_quota_b)
     url = options.database or f"sqlite:///{state / DATABASE}"
     return open_store(url, SystemClock(), settings)
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner
 
+from launchyard.adapters.cli.codes import Code
+from launchyard.adapters.cli.server import server as command
 from tests.adapters.http.agents import FakeAgent
-from tests.programs import until
+from tests.programs import until, yard
 from tests.servers import LIMIT_S, RunningServer, running_server, start_program
 
 
@@ -100,6 +103,23 @@ def test_a_folder_serves_one_server(own: RunningServer, tmp_path: Path) -> None:
         assert process.wait(LIMIT_S) == 6
     assert "another server uses the state folder" in own.said()
     assert own.ask("GET", "/info").ok
+
+
+def test_logs_are_cut_at_the_quota_that_was_set(tmp_path: Path) -> None:
+    """With a mark, though agent and queue would keep more; a size may have a unit, as elsewhere."""
+    with yard(tmp_path, "--log-quota", "2KiB") as made:
+        made.start_agent()
+        item = made.submit("/bin/sh", "-c", "head -c 5000 /dev/zero | tr '\\0' x")
+        kept, _, mark = made.log_of(item).partition("\n")
+        assert kept == 2048 * "x"
+        assert "its quota of 2048 bytes is used up" in mark
+
+
+def test_a_quota_that_is_no_size_is_wrong_usage() -> None:
+    """Before anything is started."""
+    done = CliRunner().invoke(command, ["--log-quota", "much"])
+    assert done.exit_code == Code.USAGE
+    assert "50MiB" in done.output
 
 
 def test_secrets_are_their_owner_s_alone(own: RunningServer, tmp_path: Path) -> None:
