@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from launchyard.adapters.kubernetes.absence import lacks
 from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import GONE, KubernetesError
+from launchyard.adapters.kubernetes.paths import Kind
 from launchyard.adapters.kubernetes.stream import Stream
 from launchyard.ports import events
 
@@ -30,10 +32,11 @@ class Wanted:
 
     `listed` gets all pages of a list, lazily; what is in none of them is no longer there. `told`
     gets an event's type and its object. `watch_s` is how long one watch goes on: nothing need be
-    heard in it where the cluster gives no bookmarks.
+    heard in it where the cluster gives no bookmarks. There is nothing where *kind* is not served.
     """
 
     path: str
+    kind: Kind | None = None
     watch_s: float = 300.0
     query: dict[str, str] = field(default_factory=dict)
     listed: Callable[[Iterable[Obj]], None]
@@ -102,7 +105,13 @@ class Reflector:
         self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
 
     def _list(self) -> None:
-        self._wanted.listed(self._pages())
+        kind = self._wanted.kind
+        try:
+            self._wanted.listed(self._pages())
+        except KubernetesError as e:
+            if kind is None or not lacks(self._cluster, kind, e):
+                raise
+            self._wanted.listed(())
         self.error = None
         self.synced.set()
 

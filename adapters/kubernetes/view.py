@@ -98,7 +98,7 @@ class View:
         ours = {"labelSelector": ITEM}
         path = kind.path(namespace)
         self._jobs = Reflector(
-            cluster, Wanted(path=path, query=ours, listed=self._listed, told=self._told)
+            cluster, Wanted(path=path, kind=kind, query=ours, listed=self._listed, told=self._told)
         )
         path = POD_KIND.path(namespace)
         self._some = Reflector(

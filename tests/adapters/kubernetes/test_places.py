@@ -15,13 +15,16 @@ from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle
+from launchyard.ports.runner import Handle, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch
 from tests.programs import until
 from tests.rig.kubernetes.kinds import JOBS, NAMESPACES
+from tests.rig.kubernetes.objects import Resource
 from tests.rig.kubernetes.standin import Kubernetes, standin
 
 S = AttemptState
+WAITS: dict[str, Json] = {"spec": {"suspend": True}}
+CUSTOM: dict[str, Json] = {"spec": {"template": {"spec": {"containers": [{"name": "main"}]}}}}
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,70 @@ def test_each_queue_has_its_namespace_and_cluster(
         assert {one.handle for one in after.list_owned("tests", "a")} == set(handles[1::2])
         for handle in handles[1::2]:
             after.cancel(handle, 0.0, Reason.CANCELLED)
+
+
+def test_what_is_gone_hides_nothing(
+    clusters: tuple[Kubernetes, Kubernetes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A context that was renamed, an operator that is uninstalled: all else is found as before.
+
+    Objects of a kind that is served in another version now are still there.
+    """
+    east, west = clusters
+    path, known = both(tmp_path / "kubeconfig", east, west), east.standin.cluster
+    kinds = [Resource("sim.example", version, "sims", "Sim") for version in ("v1", "v2")]
+    known.add_kind(kinds[0])
+    custom: Json = {"apiVersion": "sim.example/v1", "kind": "Sim", **CUSTOM}
+    configs: list[Json] = [WAITS, custom, {**WAITS, "kubeconfig": path, "context": "west"}]
+    wishes = [launch("true", config) for config in configs]
+    with closing(runner_on(path, tmp_path)) as before:
+        home, sim, away = mine = [before.submit(wish) for wish in wishes]
+    known.add_kind(kinds[1])
+    uninstall(east, kinds[0])
+    with closing(runner_on(path, tmp_path)) as runner:
+        assert {one.handle for one in runner.list_owned("tests", "a")} & {*mine} == {home, away}
+        assert "sim.example" in caplog.text
+        with pytest.raises(RunnerError, match="cannot be looked up"):
+            runner.find(wishes[1].owner, wishes[1].name)
+        uninstall(east, kinds[1])
+        assert runner.find(wishes[1].owner, wishes[1].name) is None
+        assert runner.observe(sim).state is S.LOST
+    caplog.clear()
+    file = tmp_path / "places.json"
+    Path(path).write_text(Path(path).read_text().replace("west", "elsewhere"))
+    with closing(runner_on(path, tmp_path)) as runner:
+        assert {one.handle for one in runner.list_owned("tests", "a")} & {*mine} == {home}
+        assert str(file) in caplog.text
+        assert runner.find(wishes[0].owner, wishes[0].name) == home
+        with pytest.raises(RunnerError, match=r"places\.json"):
+            runner.find(wishes[0].owner, "another")
+    file.write_text(json.dumps(dict.fromkeys(json.loads(file.read_text()), 0)))
+    with closing(runner_on(path, tmp_path)) as runner:
+        assert runner.find(wishes[0].owner, "another") is None
+        assert {one.handle for one in runner.list_owned("tests", "a")} & {*mine} == {home}
+        assert [text.split("/")[1] for text in json.loads(file.read_text())] == ["jobs.v1.batch"]
+        runner.cancel(home, 0.0, Reason.CANCELLED)
+
+
+def test_places_are_not_remembered_without_end(
+    clusters: tuple[Kubernetes, Kubernetes], tmp_path: Path
+) -> None:
+    """A new one takes the room of the one that was not used for longest."""
+    file, many = tmp_path / "places.json", {f"n{day}/jobs.v1.batch": day for day in range(100)}
+    file.write_text(json.dumps({**many, "no/place/at/all/there": 5}))
+    with closing(runner_on(clusters[0].kubeconfig, tmp_path)) as runner:
+        handle = runner.submit(launch("exit 0", {**WAITS, "namespace": "other"}))
+        told = json.loads(file.read_text())
+        assert told.keys() == {*list(many)[1:], "other/jobs.v1.batch"}
+        assert told["other/jobs.v1.batch"] > 1e12
+        runner.cancel(handle, 0.0, Reason.CANCELLED)
+
+
+def uninstall(cluster: Kubernetes, kind: Resource) -> None:
+    """Serve a kind no more."""
+    known = cluster.standin.cluster
+    with known.changed:
+        del known.kinds[kind.group, kind.version, kind.plural], known.shelves[kind]
 
 
 def running(runner: KubernetesRunner, handle: Handle) -> None:
