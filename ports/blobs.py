@@ -6,11 +6,12 @@ from typing import BinaryIO, Protocol
 
 
 class BlobError(Exception):
-    """The bytes could not be kept or found; `missing` tells the two apart."""
+    """The bytes could not be kept or found; `missing` tells the two apart, `full` why not kept."""
 
-    def __init__(self, message: str, *, missing: bool = False) -> None:
+    def __init__(self, message: str, *, missing: bool = False, full: bool = False) -> None:
         super().__init__(message)
         self.missing = missing
+        self.full = full
 
 
 class Blobs(Protocol):

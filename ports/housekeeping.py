@@ -62,11 +62,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldItem:
-    """An item that may go, with what goes along."""
+    """An item that may go, with how much goes along."""
 
     id: str
     size_b: int = 0
-    blobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +74,18 @@ class OldItems:
 
     items: Sequence[OldItem] = ()
     after: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """What one step of taking an item away did; `over` when it needs no further one.
+
+    `gone` unless the item stays after all; `blobs` are what it had, to be deleted now.
+    """
+
+    over: bool = True
+    gone: bool = False
+    blobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +134,10 @@ class Housekeeping(Protocol):
         """Return items that ended before *before_ms*, the oldest first."""
         ...
 
-    def drop_item(self, item: str, before_ms: int, most_b: int) -> bool:
-        """Take away an item's logs, *most_b* at a time, then all else of it; tell when it is done.
+    def drop_item(self, item: str, before_ms: int, most_b: int) -> Dropped:
+        """Take away an item's logs, *most_b* at a time, then all else of it.
 
-        An item that was tried again meanwhile stays, and is done.
+        An item that was tried again meanwhile stays, and that is over.
         """
         ...
 

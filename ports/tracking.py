@@ -236,8 +236,12 @@ class Artifacts(Protocol):
         """Set what a version says of itself, and its aliases unless they are None."""
         ...
 
-    def keep_file(self, file: KeptFile) -> None:
-        """Note a file, in place of the owner's one with that path."""
+    def keep_file(self, file: KeptFile) -> str:
+        """Note a file, in place of the owner's one with that path; return the blob that it had.
+
+        Raises:
+            StoreError: NOT_FOUND without its owner, CONFLICT for an artifact that is committed.
+        """
         ...
 
     def kept_files(self, owner: str) -> Sequence[KeptFile]:

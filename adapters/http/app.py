@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
@@ -46,8 +48,13 @@ def make_app(services: Services) -> FastAPI:
     )
     app.state.house = house
     app.add_middleware(Gate, settings=services.settings, metrics=services.metrics)
+
+    async def told(request: Request, error: Exception) -> Response:
+        house.ailments.note(error)
+        return await answer(request, error)
+
     for error in EXPECTED:
-        app.add_exception_handler(error, answer)
+        app.add_exception_handler(error, told)
     app.router.routes.extend(_Plain(one) for one in (*table, *GraphqlRoutes(house).endpoints()))
     described = openapi(table, services.settings.version)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Final, TypeVar
 
@@ -19,6 +20,7 @@ from launchyard.domain.archive import mebibytes
 from launchyard.domain.documents import Json
 from launchyard.domain.remotes import hide_user_data
 from launchyard.domain.wire import MOST_WHOLE, from_json, to_json
+from launchyard.ports.blobs import BlobError
 from launchyard.ports.records import ItemView
 
 _T = TypeVar("_T")
@@ -139,18 +141,39 @@ class Upload:
 
 @asynccontextmanager
 async def uploaded(request: Request, folder: str, most_b: int) -> AsyncIterator[Upload]:
-    """Take the body into a temporary file, which is gone afterwards."""
+    """Take the body into a temporary file, which is gone afterwards.
+
+    Raises:
+        BlobError: the folder's disk does not take it.
+        RefusalError: it is longer than *most_b*.
+    """
     _check_length(request, most_b)
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with _in_words(folder):
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed below
+    try:
         digest, size = hashlib.sha256(), 0
         async for piece in request.stream():
             size += len(piece)
             if size > most_b:
                 raise _too_big(most_b)
             digest.update(piece)
-            file.write(piece)
-        file.seek(0)
+            with _in_words(folder):
+                file.write(piece)
+        with _in_words(folder):
+            file.seek(0)  # writes what is left
         yield Upload(file, size, digest.hexdigest())
+    finally:
+        with suppress(OSError):  # what could not be written is tried once more, and still fails
+            file.close()
+
+
+@contextmanager
+def _in_words(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        text = f"cannot take an upload in {folder}: {e.strerror or e}"
+        raise BlobError(text, full=e.errno in {errno.ENOSPC, errno.EDQUOT}) from e
 
 
 def _check_length(request: Request, most_b: int) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import IO, BinaryIO, Final, cast
+from typing import BinaryIO, Final, cast
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -17,6 +17,7 @@ from launchyard.adapters.http.bodies import answer_value, part, path_whole, uplo
 from launchyard.adapters.http.endpoint import Body, Endpoint, Needs
 from launchyard.adapters.http.guard import only_own
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.keeping import fresh
 from launchyard.adapters.http.problems import wrong
 from launchyard.adapters.http.shapes import Outputs, OutputShown
 from launchyard.domain.rights import Action
@@ -109,7 +110,7 @@ class FileRoutes:
             record = FileRecord(path=sha256, size_b=upload.size_b, sha256=sha256, blob=blob)
             self._house.arriving[sha256] += 1
             try:
-                await self._keep(blob, upload.file)
+                await self._house.keeper.put(blob, upload.file)
                 self._store.put_archive(record)
             finally:
                 self._house.arriving[sha256] -= 1
@@ -132,14 +133,16 @@ class FileRoutes:
         item, attempt = part(request, "item"), path_whole(request, "attempt")
         only_own(self._guard.require_item_or_own(request, Action.WORK, item), attempt)
         path = safe_path(part(request, "path"))
+        self._store.expect_output(item, attempt, path)
         async with uploaded(
             request, self._house.settings.scratch, self._house.settings.output_b
         ) as upload:
             name = hashlib.sha256(path.encode()).hexdigest()
-            blob = f"outputs/{_blob_part(item)}/{attempt}/{name}"
-            await self._keep(blob, upload.file)
-        record = FileRecord(path=path, size_b=upload.size_b, sha256=upload.sha256, blob=blob)
-        await self._house.write(lambda: self._store.put_output(item, attempt, record))
+            blob = fresh(f"outputs/{_blob_part(item)}/{attempt}/{name}")
+            record = FileRecord(path=path, size_b=upload.size_b, sha256=upload.sha256, blob=blob)
+            await self._house.keeper.keep(
+                blob, upload.file, lambda: self._store.put_output(item, attempt, record)
+            )
         return answer_value(_shown(record), 201)
 
     async def outputs(self, request: Request) -> Response:
@@ -167,10 +170,6 @@ class FileRoutes:
         if record is None:
             raise StoreError(f"there is no archive {sha256}", Trouble.NOT_FOUND)
         return record
-
-    async def _keep(self, blob: str, file: IO[bytes]) -> None:
-        file.seek(0)
-        await asyncio.to_thread(self._blobs.put, blob, cast("BinaryIO", file))
 
     async def _send(self, record: FileRecord, name: str) -> Response:
         """Stream bytes so that no browser runs or shows them."""

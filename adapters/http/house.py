@@ -1,4 +1,4 @@
-"""What all routes share: the services, who waits, who follows, who may, and a second thread."""
+"""What all routes share: the services, who waits, who follows, who may, and who reads beside."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from launchyard.adapters.http.ailments import Ailments, Organ
 from launchyard.adapters.http.commits import Commits
 from launchyard.adapters.http.delays import Delays
 from launchyard.adapters.http.grants import Grants
 from launchyard.adapters.http.guard import Guard
+from launchyard.adapters.http.keeping import Keeper
 from launchyard.adapters.http.masks import Masks
+from launchyard.adapters.http.reading import Reader
 from launchyard.adapters.http.services import Services
 from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
 from launchyard.domain.exchange import Refusal
 from launchyard.domain.submission import QueueRules
 from launchyard.ports.families import LEASE_EXPIRATIONS, LEASE_GRACES
-from launchyard.ports.records import Expiry, Queue
+from launchyard.ports.records import Expiry, Queue, StoreError
 from launchyard.ports.store import Store
 
 _T = TypeVar("_T")
@@ -37,7 +39,7 @@ _STOOD: Final = (
 
 
 class House:
-    """One server. Its methods run in the event loop, save for what `read` is given."""
+    """One server. Its methods run in the event loop, but for what `read` and `search` get."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
@@ -52,11 +54,13 @@ class House:
         self._limited: dict[QueueKey, bool] = {}
         self._refusing: dict[str, Mapping[str, Refusal]] = {}
         self._resources: dict[QueueKey, str] = {}
-        self._reader: Store | None = None
         self._commits = Commits(services.store)
         self.arriving: Counter[str] = Counter()
         """Archives under way, by SHA-256: housekeeping leaves these alone."""
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self.ailments = Ailments(services.clock)
+        self.keeper = Keeper(services.blobs, self.write, self.ailments)
+        self._reader = Reader(services.store, "reader")
+        self._searcher = Reader(services.store, "searcher")
 
     async def write(self, change: Callable[[], _T]) -> _T:
         """Return what *change*, a call of the store, returns, once it is durable.
@@ -64,15 +68,21 @@ class House:
         What must happen at once with it belongs into it: between its commit and the return others
         get their turn.
         """
-        return await self._commits.run(change)
+        try:
+            done = await self._commits.run(change)
+        except StoreError as error:
+            self.ailments.note(error)
+            raise
+        self.ailments.worked(Organ.DATABASE)
+        return done
 
     async def read(self, query: Callable[[Store], _T]) -> _T:
         """Run a long query beside the event loop, on a connection of its own."""
-        if self._reader is None:
-            self._reader = self.store.reader()
-        reader = self._reader
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: query(reader))
+        return await self._reader.read(query)
+
+    async def search(self, query: Callable[[Store], _T]) -> _T:
+        """Run housekeeping's query, which may take so long that no request is to wait for it."""
+        return await self._searcher.read(query)
 
     def rules(self, queue: Queue, secrets: tuple[str, ...] = ()) -> QueueRules:
         """Return what launches on *queue* are judged by; *secrets* are the names that it has."""
@@ -132,6 +142,8 @@ class House:
                 expiry = self.store.expire()
                 self._note(expiry)
                 pause_s = max(expiry.next_s, 0.05)
+            except StoreError as error:
+                self.ailments.note(error)
             except Exception:  # noqa: BLE001 - logged, and tried again
                 # Leases that nobody looks after are worse than one more line in the log.
                 _LOG.exception("looking after the leases failed; trying again")
@@ -168,11 +180,9 @@ class House:
         self.topics.close()
 
     def stop_reading(self) -> None:
-        """Wait for the second thread, and close its connection."""
-        self._thread.shutdown(cancel_futures=True)
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        """Wait for the threads of long queries, and close their connections."""
+        self._reader.close()
+        self._searcher.close()
 
 
 def _most(refusal: Refusal | None) -> float:

@@ -35,6 +35,8 @@ _REMEDY: Final[Mapping[Trouble, str]] = {
     Trouble.NOT_EMPTY: "cancel its items, or wait for their end",
     Trouble.UNAVAILABLE: "try again; the server's log says what its database does",
 }
+_MAKE_ROOM: Final = "free some space on the server's disk (`launchyard gc` may), then try again"
+_LOOK: Final = "try again; the server's log says what its disk answers"
 _ARCHIVE: Final[Mapping[ArchiveTrouble, int]] = {
     ArchiveTrouble.REFUSED: 422,
     ArchiveTrouble.CORRUPT: 422,
@@ -121,7 +123,8 @@ def from_store(error: StoreError) -> RefusalError:
 
 def from_archive(error: ArchiveError) -> RefusalError:
     """Turn a judgement about an archive into an answer."""
-    word = "too_big" if error.trouble is ArchiveTrouble.TOO_BIG else "invalid"
+    words = {ArchiveTrouble.TOO_BIG: "too_big", ArchiveTrouble.DISK_FULL: "disk_full"}
+    word = words.get(error.trouble, "invalid")
     return RefusalError(_ARCHIVE[error.trouble], word, str(error))
 
 
@@ -129,7 +132,11 @@ def from_blobs(error: BlobError) -> RefusalError:
     """Turn trouble with the bytes into an answer."""
     if error.missing:
         return RefusalError(404, "not_found", "the bytes are no longer there")
-    return RefusalError(503, "unavailable", "the bytes cannot be read or kept now")
+    if error.full:
+        detail = "the server's disk is full, so the bytes were not kept"
+        return RefusalError(507, "disk_full", detail, remedy=_MAKE_ROOM)
+    detail, remedy = "the bytes cannot be read or kept now", _LOOK
+    return RefusalError(503, "unavailable", detail, remedy=remedy)
 
 
 def from_wire(error: WireError) -> RefusalError:

@@ -16,7 +16,7 @@ from launchyard.adapters.http.house import House
 from launchyard.adapters.http.shapes import SweepWish
 from launchyard.adapters.http.sweeping_kept import KeptSweeper
 from launchyard.ports.blobs import BlobError
-from launchyard.ports.housekeeping import DAY_S, Gone, Kind, OldItem, OldItems, Sweep
+from launchyard.ports.housekeeping import DAY_S, Dropped, Gone, Kind, OldItem, OldItems, Sweep
 from launchyard.ports.store import Store
 
 _EVERY_S: Final = 3600.0
@@ -71,29 +71,33 @@ class Sweeper:
     async def _items(self, before_ms: int, dry_run: bool) -> Gone:  # noqa: FBT001 - see the plan
         gone, after = Gone(kind=Kind.ITEMS), 0
         while True:
-            page = await self._house.read(_old_items(before_ms, after))
+            page = await self._house.search(_old_items(before_ms, after))
             for some in _groups(page.items):
-                if not dry_run:
-                    await asyncio.gather(*(self._drop(item, before_ms) for item in some))
-                    await asyncio.sleep(_PAUSE_S)
-                gone = gone.plus(len(some), sum(item.size_b for item in some))
+                went = some if dry_run else await self._drop_all(some, before_ms)
+                gone = gone.plus(len(went), sum(item.size_b for item in went))
             if not page.after:
                 return gone
             after = page.after
 
-    async def _drop(self, item: OldItem, before_ms: int) -> None:
-        """Take an item away, its files first: a crash in between leaves what can be found again."""
-        for blob in item.blobs:
-            await asyncio.to_thread(self._blobs.delete, blob)
-        done = False
-        while not done:
+    async def _drop_all(self, some: Sequence[OldItem], before_ms: int) -> Sequence[OldItem]:
+        """Take items away together; return those that went."""
+        went = await asyncio.gather(*(self._drop(item, before_ms) for item in some))
+        await asyncio.sleep(_PAUSE_S)
+        return [item for item, is_gone in zip(some, went, strict=True) if is_gone]
+
+    async def _drop(self, item: OldItem, before_ms: int) -> bool:
+        """Take an item away unless it is wanted again, its rows first: nothing names a hole."""
+        done = Dropped(over=False)
+        while not done.over:
             done = await self._house.write(
                 lambda: self._store.drop_item(item.id, before_ms, _STEP_B)
             )
+        await self._house.keeper.forget(done.blobs)
+        return done.gone
 
     async def _archives(self, before_ms: int, dry_run: bool) -> Gone:  # noqa: FBT001
         gone = Gone(kind=Kind.ARCHIVES)
-        found = await self._house.read(lambda store: store.old_archives(before_ms))
+        found = await self._house.search(lambda store: store.old_archives(before_ms))
         for sha256, size_b in found.archives.items():
             if dry_run or self._forget(sha256, before_ms, found.seen):
                 gone = gone.plus(1, size_b)
@@ -115,7 +119,7 @@ class Sweeper:
 
     async def _agents(self, before_ms: int, dry_run: bool) -> Gone:  # noqa: FBT001
         gone = Gone(kind=Kind.AGENTS)
-        found = await self._house.read(lambda store: store.old_agents(before_ms))
+        found = await self._house.search(lambda store: store.old_agents(before_ms))
         if dry_run:
             return gone.plus(len(found), 0)
         for some in _groups(found):

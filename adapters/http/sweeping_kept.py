@@ -33,7 +33,7 @@ class KeptSweeper:
 
     async def runs(self, before_ms: int, dry_run: bool) -> Gone:  # noqa: FBT001 - see the plan
         gone = Gone(kind=Kind.RUNS)
-        for old in await self._house.read(lambda store: store.old_runs(before_ms)):
+        for old in await self._house.search(lambda store: store.old_runs(before_ms)):
             if not dry_run:
                 if not self._store.drop_run(old.n, before_ms):
                     continue
@@ -43,7 +43,7 @@ class KeptSweeper:
 
     async def artifacts(self, before_ms: int, dry_run: bool) -> Gone:  # noqa: FBT001
         gone = Gone(kind=Kind.ARTIFACTS)
-        found = await self._house.read(lambda store: store.old_artifacts(before_ms))
+        found = await self._house.search(lambda store: store.old_artifacts(before_ms))
         try:
             named = await self._named(found.jobs) if found.artifacts else ""
         except BlobError as error:
@@ -66,7 +66,7 @@ class KeptSweeper:
             found = (store.kept_file(files_of(job), FILE) for job in jobs)
             return [file.blob for file in found if file is not None]
 
-        blobs = await self._house.read(files)
+        blobs = await self._house.search(files)
         return "\n".join([await asyncio.to_thread(self._text, blob) for blob in blobs])
 
     def _text(self, blob: str) -> str:
@@ -74,11 +74,7 @@ class KeptSweeper:
             return file.read(_MOST_B).decode(errors="replace")
 
     async def _delete(self, blobs: Iterable[str]) -> None:
-        for blob in blobs:
-            try:
-                await asyncio.to_thread(self._blobs.delete, blob)
-            except BlobError as error:
-                _LOG.warning("housekeeping: %s", error)
+        await self._house.keeper.forget(blobs)
         await asyncio.sleep(_PAUSE_S)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -13,6 +14,7 @@ from typing import BinaryIO, Final
 from launchyard.ports.blobs import BlobError
 
 _NAME: Final = re.compile(r"[a-z0-9/._-]+")
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _HALF: Final = ".half-"
 """How the name of a file that is still being written begins; no blob's name may."""
 
@@ -34,7 +36,8 @@ class FolderBlobs:
                 half.unlink(missing_ok=True)
             _sync_folder(path.parent)
         except OSError as e:
-            raise BlobError(f"cannot store {name!r} in {self._folder}: {e.strerror or e}") from e
+            text = f"cannot store {name!r} in {self._folder}: {e.strerror or e}"
+            raise BlobError(text, full=e.errno in _FULL) from e
         return size
 
     def open(self, name: str) -> BinaryIO:

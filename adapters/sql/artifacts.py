@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.part import Part
-from launchyard.adapters.sql.run_tables import artifacts, run_files
+from launchyard.adapters.sql.run_tables import artifacts, run_files, runs
 from launchyard.adapters.sql.tables import entities
 from launchyard.domain.documents import Json
 from launchyard.ports.records import StoreError, Trouble
@@ -35,8 +35,19 @@ _LAST = select(func.coalesce(func.max(artifacts.c.version), -1)).where(
 _SET = update(artifacts).where(artifacts.c.n == bindparam("b_n"))
 _FILES = select(run_files).where(run_files.c.owner == bindparam("owner")).order_by(run_files.c.path)
 _FILE = _FILES.where(run_files.c.path == bindparam("path"))
-_DROP_FILE = delete(run_files).where(
-    run_files.c.owner == bindparam("b_owner"), run_files.c.path == bindparam("b_path")
+_DROP_FILE = (
+    delete(run_files)
+    .where(run_files.c.owner == bindparam("b_owner"), run_files.c.path == bindparam("b_path"))
+    .returning(run_files.c.blob)
+)
+_RUN = (
+    select(runs.c.n)
+    .join(entities, entities.c.n == runs.c.entity_n)
+    .where(
+        entities.c.name == bindparam("entity"),
+        runs.c.project == bindparam("project"),
+        runs.c.name == bindparam("name"),
+    )
 )
 _NUMBER = re.compile(r"v\d+\Z")
 _MAKER = "made by"
@@ -142,9 +153,10 @@ class SqlArtifacts(Part):
                 self._give(row, aliases)
             return self._artifact(artifact)
 
-    def keep_file(self, file: KeptFile) -> None:
+    def keep_file(self, file: KeptFile) -> str:
         with self._db.write():
-            self._db.run(_DROP_FILE, b_owner=file.owner, b_path=file.path)
+            self._check_open(file.owner)
+            before = self._db.one(_DROP_FILE, b_owner=file.owner, b_path=file.path)
             self._db.run(
                 _ADD_FILE,
                 owner=file.owner,
@@ -155,6 +167,21 @@ class SqlArtifacts(Part):
                 blob=file.blob,
                 created_ms=file.created_ms or self._clock.now_ms(),
             )
+        return str(before["blob"]) if before else ""
+
+    def _check_open(self, owner: str) -> None:
+        """Refuse a file for what is gone, or for a version that is committed."""
+        found = None
+        match owner.split("/"):
+            case ["run", entity, project, name]:
+                found = self._db.one(_RUN, entity=entity, project=project, name=name)
+            case [_, artifact]:
+                found = self._db.one(_ONE, id=artifact)
+                if found is not None and found["state"] == COMMITTED:
+                    detail = f"{artifact_of(found).full_name} is committed, so its files stay"
+                    raise StoreError(detail, Trouble.CONFLICT)
+        if found is None:
+            raise StoreError("what this file is for is gone", Trouble.NOT_FOUND)
 
     def kept_files(self, owner: str) -> Sequence[KeptFile]:
         with self._db.read():

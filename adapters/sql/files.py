@@ -10,6 +10,7 @@ from launchyard.adapters.sql.database import Row
 from launchyard.adapters.sql.fates import CURSORS
 from launchyard.adapters.sql.file_tables import archives, log_chunks, log_sources, outputs
 from launchyard.adapters.sql.part import Part
+from launchyard.domain.attempt_token import OWN_SOURCE
 from launchyard.ports.records import FileRecord, LogChunk, StoreError, Trouble
 
 _HERE = (
@@ -46,15 +47,29 @@ _FIRST = (
     .limit(1)
 )
 CHUNKS = _CHUNKS.where(log_chunks.c.start >= bindparam("start"))
-_DROP_OUTPUT = delete(outputs).where(
-    outputs.c.item_seq == bindparam("b_seq"),
-    outputs.c.attempt == bindparam("b_attempt"),
-    outputs.c.path == bindparam("b_path"),
+_DROP_OUTPUT = (
+    delete(outputs)
+    .where(
+        outputs.c.item_seq == bindparam("b_seq"),
+        outputs.c.attempt == bindparam("b_attempt"),
+        outputs.c.path == bindparam("b_path"),
+    )
+    .returning(outputs.c.blob)
 )
 _OUTPUTS = (
     select(outputs)
     .where(outputs.c.item_seq == bindparam("seq"), outputs.c.attempt == bindparam("attempt"))
     .order_by(outputs.c.path)
+)
+_OTHER_OUTPUTS = select(func.count()).where(
+    outputs.c.item_seq == bindparam("seq"),
+    outputs.c.attempt == bindparam("attempt"),
+    outputs.c.path != bindparam("path"),
+)
+_OWN_SOURCES = select(func.count()).where(
+    log_sources.c.item_seq == bindparam("seq"),
+    log_sources.c.attempt == bindparam("attempt"),
+    log_sources.c.source.startswith(OWN_SOURCE, autoescape=True),
 )
 _DROP_ARCHIVE = delete(archives).where(archives.c.sha256 == bindparam("b_sha256"))
 _ARCHIVE = select(archives).where(archives.c.sha256 == bindparam("sha256"))
@@ -65,8 +80,11 @@ class SqlFiles(Part):
 
     def append_log(self, item: str, attempt: int, source: str, start: int, data: bytes) -> int:
         with self._db.write():
-            where = {"seq": self._seq(item, attempt), "attempt": attempt, "source": source}
+            seq = self._seq(item, attempt)
+            where = {"seq": seq, "attempt": attempt, "source": source}
             known = self._db.one(_SOURCE, **where)
+            if known is None:
+                self._check_source(seq, attempt, source)
             cursor = known["cursor"] if known else 0
             full = bool(known and known["truncated"])
             if not full:
@@ -76,7 +94,7 @@ class SqlFiles(Part):
                         Trouble.CURSOR,
                         cursor=cursor,
                     )
-                used = self._db.number(_USED, seq=where["seq"], attempt=attempt)
+                used = self._db.number(_USED, seq=seq, attempt=attempt)
                 room = max(0, self._settings.log_quota_b - used)
                 full = len(data) > room
                 kept = data[:room] + self._mark() if full else data
@@ -88,6 +106,15 @@ class SqlFiles(Part):
                 cursor=cursor,
             )
         return int(cursor)
+
+    def _check_source(self, seq: int, attempt: int, source: str) -> None:
+        """Refuse a job one log of its own too many; its agent has one of each container."""
+        most = self._settings.own_sources
+        if not source.startswith(OWN_SOURCE):
+            return
+        if self._db.number(_OWN_SOURCES, seq=seq, attempt=attempt) >= most:
+            detail = f"attempt {attempt} has {most} logs of its own already, and may have no more"
+            raise StoreError(detail, Trouble.PAST_QUOTA)
 
     def _mark(self) -> bytes:
         """Return what a reader sees where the log was cut."""
@@ -131,10 +158,10 @@ class SqlFiles(Part):
             rows = self._db.rows(CURSORS, seq=self._seq(item, attempt), attempt=attempt)
         return {row["source"]: row["cursor"] for row in rows}
 
-    def put_output(self, item: str, attempt: int, file: FileRecord) -> None:
+    def put_output(self, item: str, attempt: int, file: FileRecord) -> str:
         with self._db.write():
-            seq = self._seq(item, attempt)
-            self._db.run(_DROP_OUTPUT, b_seq=seq, b_attempt=attempt, b_path=file.path)
+            seq = self._check_output(item, attempt, file.path)
+            before = self._db.one(_DROP_OUTPUT, b_seq=seq, b_attempt=attempt, b_path=file.path)
             self._db.run(
                 _ADD_OUTPUT,
                 item_seq=seq,
@@ -145,6 +172,19 @@ class SqlFiles(Part):
                 blob=file.blob,
                 created_ms=file.created_ms or self._clock.now_ms(),
             )
+        return str(before["blob"]) if before else ""
+
+    def expect_output(self, item: str, attempt: int, path: str) -> None:
+        with self._db.read():
+            self._check_output(item, attempt, path)
+
+    def _check_output(self, item: str, attempt: int, path: str) -> int:
+        """Return the item's number, or refuse an output of no attempt, or one too many."""
+        seq, most = self._seq(item, attempt), self._settings.outputs
+        if self._db.number(_OTHER_OUTPUTS, seq=seq, attempt=attempt, path=path) >= most:
+            detail = f"attempt {attempt} has {most} outputs already, and may have no more"
+            raise StoreError(detail, Trouble.PAST_QUOTA)
+        return seq
 
     def outputs(self, item: str, attempt: int) -> Sequence[FileRecord]:
         with self._db.read():

@@ -16,6 +16,10 @@ class StoreSettings:
     ttl_s: float = TTL_S
     host_lost_s: float = HOST_LOST_S
     log_quota_b: int = 64 * 1024 * 1024
+    own_sources: int = 64
+    outputs: int = 10_000
+    """How many logs of its own a job may begin, and how many files an attempt may leave."""
+
     busy_s: float = 5.0
     keys_for_s: float = 5.0
     """How long a key once looked up is trusted without another look."""

@@ -15,7 +15,7 @@ from launchyard.adapters.sql.part import Part
 from launchyard.adapters.sql.run_tables import run_files, runs
 from launchyard.adapters.sql.tables import agents, attempts, entities, items, secrets
 from launchyard.domain.item import ItemState
-from launchyard.ports.housekeeping import OldArchives, OldItem, OldItems
+from launchyard.ports.housekeeping import Dropped, OldArchives, OldItem, OldItems
 from launchyard.ports.tracking import RunKey
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -102,29 +102,31 @@ class SqlSweep(Part):
 
     def _old(self, row: Row) -> OldItem:
         log_b = self._db.number(_LOG_B, seq=row["seq"])
-        files = [*self._db.rows(_OUTPUTS, seq=row["seq"])]
-        for owner in self._run_owners(row["seq"]):
-            files += self._db.rows(_RUN_FILES, owner=owner)
-        return OldItem(
-            id=row["id"],
-            size_b=log_b + sum(file["size_b"] for file in files),
-            blobs=tuple(file["blob"] for file in files),
-        )
+        files = self._files(row["seq"])
+        return OldItem(id=row["id"], size_b=log_b + sum(file["size_b"] for file in files))
 
-    def drop_item(self, item: str, before_ms: int, most_b: int) -> bool:
+    def drop_item(self, item: str, before_ms: int, most_b: int) -> Dropped:
         with self._db.write():
             row = self._db.one(_ITEM, id=item)
             if row is None or not _ended(row, before_ms):
-                return True
+                return Dropped()
             seq = row["seq"]
             self._db.run(_SOURCES, b_seq=seq)
             if not self._drop_chunks(seq, most_b):
-                return False
+                return Dropped(over=False)
+            blobs = tuple(file["blob"] for file in self._files(seq))
             for owner in self._run_owners(seq):
                 self._db.run(_DROP_RUN_FILES, b_owner=owner)
             for statement in _REST:
                 self._db.run(statement, b_seq=seq)
-            return True
+            return Dropped(gone=True, blobs=blobs)
+
+    def _files(self, seq: int) -> list[Row]:
+        """Return the outputs of an item, and the files of its runs."""
+        files = [*self._db.rows(_OUTPUTS, seq=seq)]
+        for owner in self._run_owners(seq):
+            files += self._db.rows(_RUN_FILES, owner=owner)
+        return files
 
     def _run_owners(self, seq: int) -> list[str]:
         """Return whose files go with an item: those of its runs."""

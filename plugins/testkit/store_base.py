@@ -29,11 +29,13 @@ class StoreKit(ABC):
     ttl_s: ClassVar = 45.0
     host_lost_s: ClassVar = 100.0
     quota_b: ClassVar = 100
+    own_sources: ClassVar = 2
+    outputs: ClassVar = 3
 
     @pytest.fixture
     @abstractmethod
     def opening(self, tmp_path: Path) -> Opening:
-        """Give what opens a store in `tmp_path` with the times and the log quota above."""
+        """Give what opens a store in `tmp_path` with the times and limits above."""
 
     @pytest.fixture
     def clock(self) -> MovableClock:

@@ -61,13 +61,35 @@ class FilesContract(StoreKit):
     def test_outputs_are_kept_with_their_attempt(self, world: World) -> None:
         """Sorted by path; the same path again replaces."""
         item, store = world.put().id, world.store
-        store.put_output(item, 1, _file("plot.png", 3))
+        assert store.put_output(item, 1, _file("plot.png", 3)) == ""
         store.put_output(item, 1, _file("model/a.bin", 5))
-        store.put_output(item, 1, _file("plot.png", 4))
+        assert store.put_output(item, 1, _file("plot.png", 4)) == "blobs/plot.png"
         assert [(f.path, f.size_b) for f in store.outputs(item, 1)] == [
             ("model/a.bin", 5),
             ("plot.png", 4),
         ]
+
+    def test_an_attempt_leaves_no_more_than_its_share(self, world: World) -> None:
+        """One output, or one log of the job's own, too many is refused; what is there goes on."""
+        item, store = world.put().id, world.store
+        paths = [f"f{n}" for n in range(self.outputs)]
+        for path in paths:
+            store.expect_output(item, 1, path)
+            store.put_output(item, 1, _file(path, 1))
+        store.put_output(item, 1, _file(paths[0], 2))
+        for call in (
+            partial(store.expect_output, item, 1, "more"),
+            partial(store.put_output, item, 1, _file("more", 1)),
+        ):
+            assert trouble(call) is Trouble.PAST_QUOTA
+        assert [file.path for file in store.outputs(item, 1)] == paths
+        for n in range(self.own_sources):
+            store.append_log(item, 1, f"own.{n}", 0, b"")
+        assert store.append_log(item, 1, "own.0", 0, b"x") == 1
+        more = partial(store.append_log, item, 1, "own.more", 0, b"")
+        assert "may have no more" in str(refused(more))
+        assert trouble(more) is Trouble.PAST_QUOTA
+        assert store.append_log(item, 1, "pod.main", 0, b"y") == 1
 
     def test_archives_are_found_by_their_digest(self, world: World) -> None:
         """One record for one content."""
@@ -87,6 +109,7 @@ class FilesContract(StoreKit):
                 partial(store.read_log, of, attempt, "agent", 0, 1),
                 partial(store.log_cursors, of, attempt),
                 partial(store.put_output, of, attempt, _file("a", 1)),
+                partial(store.expect_output, of, attempt, "a"),
                 partial(store.outputs, of, attempt),
             ):
                 assert trouble(call) is Trouble.NOT_FOUND

@@ -18,7 +18,11 @@ class TestSqlite(StoreContract):
     @pytest.fixture
     def opening(self, tmp_path: Path) -> Opening:
         settings = StoreSettings(
-            ttl_s=self.ttl_s, host_lost_s=self.host_lost_s, log_quota_b=self.quota_b
+            ttl_s=self.ttl_s,
+            host_lost_s=self.host_lost_s,
+            log_quota_b=self.quota_b,
+            own_sources=self.own_sources,
+            outputs=self.outputs,
         )
         url = f"sqlite:///{tmp_path / 'server.db'}"
         return Opening(lambda clock: open_store(url, clock, settings))

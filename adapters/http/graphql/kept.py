@@ -12,7 +12,8 @@ import binascii
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import IO, Any, BinaryIO, Final, cast
+from functools import partial
+from typing import IO, Any, BinaryIO, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -24,8 +25,10 @@ from launchyard.adapters.http.files import pieces, safe_path
 from launchyard.adapters.http.graphql.ask import Ask
 from launchyard.adapters.http.graphql.moments import iso
 from launchyard.adapters.http.house import House
+from launchyard.adapters.http.keeping import fresh
 from launchyard.adapters.http.problems import RefusalError
 from launchyard.domain.attempt_token import AttemptClaim
+from launchyard.ports.blobs import BlobError
 from launchyard.ports.records import StoreError, Trouble
 from launchyard.ports.tracking import COMMITTED, Artifact, KeptFile, Run, RunKey
 
@@ -135,11 +138,10 @@ class Kept:
                 size_b=upload.size_b,
                 sha256=upload.sha256,
                 md5=md5,
-                blob=f"kept/{name[:2]}/{name}",
+                blob=fresh(f"kept/{name[:2]}/{name}"),
             )
-            self._check_open(owner)  # once more: much may happen while bytes come
-            await asyncio.to_thread(self._blobs.put, file.blob, cast("BinaryIO", upload.file))
-        await self._house.write(lambda: self._store.keep_file(file))
+            keep = partial(self._store.keep_file, file)  # it looks once more: bytes take their time
+            await self._house.keeper.keep(file.blob, upload.file, keep)
         return Response(status_code=200)
 
     def _check_open(self, owner: str) -> None:
@@ -162,10 +164,7 @@ class Kept:
 
     async def get(self, request: Request) -> Response:
         owner, path = self._checked(request, "get")
-        found = self._store.kept_file(owner, path)
-        if found is None:
-            raise StoreError(f"there is no file {path}", Trouble.NOT_FOUND)
-        file = await asyncio.to_thread(self._blobs.open, found.blob)
+        found, file = await self._opened(owner, path)
         headers = {
             "Content-Length": str(found.size_b),
             "Content-Security-Policy": "sandbox",
@@ -174,6 +173,20 @@ class Kept:
         return StreamingResponse(
             pieces(file), headers=headers, media_type="application/octet-stream"
         )
+
+    async def _opened(self, owner: str, path: str) -> tuple[KeptFile, BinaryIO]:
+        """Open a file as it is now, if need be once more: an upload may have taken its place."""
+        blob = ""
+        while True:
+            found = self._store.kept_file(owner, path)
+            if found is None:
+                raise StoreError(f"there is no file {path}", Trouble.NOT_FOUND)
+            try:
+                return found, await asyncio.to_thread(self._blobs.open, found.blob)
+            except BlobError as error:
+                if not error.missing or found.blob == blob:
+                    raise
+                blob = found.blob
 
 
 def _whose(ask: Ask) -> str:

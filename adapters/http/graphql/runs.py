@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import zlib
@@ -129,8 +128,7 @@ class RunTopic:
         ask.require_run(key.entity)
         files = self._store.kept_files(key.owner)
         done = self._store.delete_run(key)
-        for file in files:
-            await asyncio.to_thread(self._house.services.blobs.delete, file.blob)
+        await self._house.keeper.forget(file.blob for file in files)
         return {"success": done}
 
 

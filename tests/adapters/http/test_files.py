@@ -118,7 +118,7 @@ def test_an_archive_must_be_what_its_name_says(server: RunningServer) -> None:
 def test_outputs_are_listed_and_fetched(
     server: RunningServer, queue: str, make_agent: Callable[..., FakeAgent]
 ) -> None:
-    """Under their paths; a repeat replaces; a browser neither runs nor guesses them."""
+    """Under their paths; a repeat replaces, bytes and all; a browser neither runs nor guesses."""
     item = server.submit("true", queue=queue)
     agent = make_agent(queue)
     agent.launch(agent.claim()["items"][0])
@@ -130,6 +130,12 @@ def test_outputs_are_listed_and_fetched(
         ("empty", b""),
     ):
         assert server.ask("PUT", f"{base}/{path}", data=data).status_code == 201
+    other = base.replace("attempts/1", "attempts/2")
+    assert server.ask("PUT", f"{other}/a", data=b"x").status_code == 404
+    kept = [
+        file for file in (server.state / "blobs" / "outputs" / item).rglob("*") if file.is_file()
+    ]
+    assert sorted(file.read_bytes() for file in kept) == [b"", b"22", b"<script>1</script>"]
     listed = server.call("GET", f"/items/{item}/outputs")["outputs"]
     assert {one["path"]: one["size_b"] for one in listed} == {
         "plot.html": 18,

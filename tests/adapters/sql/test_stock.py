@@ -14,6 +14,7 @@ from launchyard.adapters.sql.store import SqlStore, open_store
 from launchyard.domain.exchange import AgentHello
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.store_world import MovableClock, World
+from launchyard.ports.housekeeping import Dropped
 from launchyard.ports.records import ItemView, QueueChange, StoreError
 from launchyard.ports.tracking import KeptFile, RunChange, RunKey, RunNews
 
@@ -226,7 +227,7 @@ def test_an_items_runs_go_with_it(yard: Yard) -> None:
     yard.end(0)
     later = yard.clock.now_ms() + 1
     [old] = yard.store.old_items(later, 0, 10).items
-    assert (old.id, old.size_b, old.blobs) == (item, 3, ("kept/a",))
-    assert yard.store.drop_item(item, later, 1000)
+    assert (old.id, old.size_b) == (item, 3)
+    assert yard.store.drop_item(item, later, 1000) == Dropped(gone=True, blobs=("kept/a",))
     assert yard.store.run(RUN) is None
     assert yard.store.kept_files(RUN.owner) == []
