@@ -84,7 +84,14 @@ def _target(setting: Setting) -> Target:
 
 
 def _is_present(environment: Mapping[str, str]) -> bool:
-    return bool(environment.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
+    from launchyard.adapters.docker.contexts import current_host
+
+    if environment.get("DOCKER_HOST") or Path("/var/run/docker.sock").exists():
+        return True
+    try:
+        return bool(current_host(environment))
+    except ValueError:
+        return True  # whoever tries it is told
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from docker import errors
 from urllib3.exceptions import HTTPError
 
 from launchyard.adapters.docker.engine import Address
+from launchyard.adapters.docker.older import as_known
 from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import RunnerError
@@ -140,7 +141,7 @@ class Engine:
         """Create a container and return its id."""
         with engine_errors(f"{name} cannot be created"):
             made = self._api.create_container_from_config(
-                dict(request), name, platform=platform or None
+                as_known(request, self._api.api_version), name, platform=platform or None
             )
             return str(made["Id"])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from launchyard.adapters.docker.contexts import current_host
 from launchyard.domain.documents import Json
 
 DEFAULT: Final = "unix:///var/run/docker.sock"
@@ -28,14 +29,17 @@ class Address:
 
 
 def address_of(settings: Mapping[str, Json], environment: Mapping[str, str]) -> Address:
-    """Return the engine's address from the target's settings, else from docker's own variables.
+    """Return the engine's address from the target's settings, else as docker itself finds it.
+
+    That is by its variables, then by its current context.
 
     Raises:
         ValueError: it is none that we can use.
     """
-    url = str(settings.get("host") or environment.get("DOCKER_HOST") or DEFAULT)
+    told = str(settings.get("host") or environment.get("DOCKER_HOST") or "")
+    url = told or current_host(environment) or DEFAULT
     folder = str(settings.get("certificates") or "")
-    if not folder and environment.get("DOCKER_TLS_VERIFY"):
+    if not folder and environment.get("DOCKER_TLS_VERIFY") and (told or url == DEFAULT):
         folder = environment.get("DOCKER_CERT_PATH", "")
     if urlsplit(url).scheme not in {"unix", "tcp"}:
         raise ValueError(f"`{url}` is no address of an engine: write unix:///… or tcp://host:port")

@@ -209,12 +209,12 @@ def _put_rest(request: dict[str, Json], spec: LaunchSpec, settings: DockerSettin
         keys = published if isinstance(published, dict) else {}
         merged(request, ("ExposedPorts",), {key: {} for key in keys})
     if endpoint := _endpoint(settings):
-        place = ("NetworkingConfig", "EndpointsConfig", settings.text("network"))
-        merged(request, place, endpoint)
+        network = settings.text("network") or "default"
+        merged(request, ("NetworkingConfig", "EndpointsConfig", network), endpoint)
 
 
 def _endpoint(settings: DockerSettings) -> dict[str, Json]:
-    """Return what a container is called on its network."""
+    """Return what a container is called on its network, and its addresses there."""
     own: dict[str, Json] = {}
     for key, flag in (("IPv4Address", "ip"), ("IPv6Address", "ip6")):
         if said := settings.text(flag):
@@ -224,6 +224,8 @@ def _endpoint(settings: DockerSettings) -> dict[str, Json]:
     found: dict[str, Json] = {"IPAMConfig": own} if own else {}
     if aliases := settings.words("network-alias"):
         found["Aliases"] = list[Json](aliases)
+    if address := settings.text("mac-address"):
+        found["MacAddress"] = address
     return found
 
 

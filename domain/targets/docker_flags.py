@@ -122,7 +122,7 @@ FLAGS: Final = (
     _guarded("link-local-ip", read.texts),
     _guarded("log-driver", read.text, HOST, "LogConfig", "Type"),
     _guarded("log-opt", read.pairs, HOST, "LogConfig", "Config"),
-    _guarded("mac-address", read.text, "MacAddress"),
+    _guarded("mac-address", read.text),
     _guarded("mount", mounts, HOST, "Mounts"),
     _guarded("network", read.text, HOST, "NetworkMode", short=("net",)),
     _guarded("network-alias", read.texts, short=("net-alias",)),

@@ -15,6 +15,7 @@ from launchyard.domain.targets.docker_flags import BY_SPELLING
 from launchyard.domain.targets.docker_mounts import mounts
 from launchyard.domain.targets.docker_ports import exposed, ports
 
+MAC = "02:42:0a:00:00:05"
 BIND = "type=bind,source=/a,target=/b"
 
 
@@ -139,3 +140,8 @@ def test_addresses_are_of_a_network() -> None:
     assert asked == {"EndpointsConfig": {"lab": {"IPAMConfig": own, "Aliases": ["db"]}}}
     with pytest.raises(DocumentError, match="that is not the default"):
         request(said)
+    mac: dict[str, Json] = {"mac-address": MAC}
+    asked = request({"network": "lab", **mac})
+    assert "MacAddress" not in asked
+    assert asked["NetworkingConfig"] == {"EndpointsConfig": {"lab": {"MacAddress": MAC}}}
+    assert request(mac)["NetworkingConfig"] == {"EndpointsConfig": {"default": {"MacAddress": MAC}}}
