@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final
 
 from launchyard.adapters.http.house import House
@@ -51,15 +51,16 @@ class LogReader:
         wanted = [name for name in cursors if self._source in {"", name}]
         return {name: cursors[name] for name in sorted(wanted, key=lambda n: (n != "build", n))}
 
-    async def whole(self) -> AsyncIterator[bytes]:
-        """Give all bytes from the start on, as far as they are there now.
+    async def until(self, ends: Mapping[str, int]) -> AsyncIterator[bytes]:
+        """Give the bytes from the start on, of each source to its end, though more may be there.
 
         An async iterator, because the framework would run a plain one in another thread.
         """
-        for source, end in self.ends().items():
+        for source, end in ends.items():
             at = self._start
             while at < end:
-                chunk = self._store.read_log(self.item, self.attempt, source, at, _PIECE_B)
+                most_b = min(_PIECE_B, end - at)
+                chunk = self._store.read_log(self.item, self.attempt, source, at, most_b)
                 if not chunk.data:
                     break
                 yield chunk.data

@@ -125,13 +125,14 @@ class LiveRoutes:
         only_own(own, attempt)
         source, start = request.query_params.get("source", ""), whole(request, "start", 0)
         log = LogReader(self._house, item, attempt, source, start)
-        follow, end = flag(request, "follow"), log.ends().get(source, 0)
-        if follow:
+        if flag(request, "follow"):
             return self._streams.answer("logs", self._log_events(log))
+        ends = log.ends()
+        headers = {"Cache-Control": "no-store"}
+        if source:
+            headers["X-Launchyard-Cursor"] = str(ends.get(source, 0))
         return StreamingResponse(
-            log.whole(),
-            headers={"X-Launchyard-Cursor": str(end), "Cache-Control": "no-store"},
-            media_type="application/octet-stream",
+            log.until(ends), headers=headers, media_type="application/octet-stream"
         )
 
     async def _log_events(self, log: LogReader) -> AsyncIterator[bytes]:

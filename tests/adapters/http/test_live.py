@@ -66,7 +66,9 @@ def test_sources_are_read_one_after_another(
     item = grant[1]["item"]
     append(server, item, 0, b"run\n", "job")
     append(server, item, 0, b"build\n", "build")
-    assert server.ask("GET", f"/items/{item}/logs").content == b"build\nrun\n"
+    answer = server.ask("GET", f"/items/{item}/logs")
+    assert answer.content == b"build\nrun\n"
+    assert "X-Launchyard-Cursor" not in answer.headers  # there is one for each source
 
 
 def test_a_log_is_followed_to_its_end(
