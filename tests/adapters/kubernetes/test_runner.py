@@ -189,14 +189,15 @@ def test_nothing_stays_behind(runner: KubernetesRunner, api: Cluster) -> None:
     handle = runner.submit(wish)
     document = api.call("GET", spot_of(handle.uid).place.kind.path(_space(handle), handle.name))
     assert "canary" not in json.dumps(document)
+    until(lambda: runner.observe(handle).state is S.RUNNING, "the job to run")
     runner.cancel(handle, 0.0, Reason.CANCELLED)
     end_of(runner, handle)
-    assert not pods_of(api, handle)
+    until(lambda: not pods_of(api, handle), "the pods to go")
     runner.remove(handle)
     query = {"labelSelector": f"{ITEM}={wish.labels[ITEM]}"}
     for plural in ("secrets", "configmaps"):
         path = f"/api/v1/namespaces/{_space(handle)}/{plural}"
-        assert not api.call("GET", path, query=query)["items"]
+        until(lambda: not api.call("GET", path, query=query)["items"], f"the {plural} to go")  # noqa: B023
 
 
 def _space(handle: Handle) -> str:
