@@ -1,4 +1,4 @@
-"""Looking at 1,000,000 waiting items on 100 queues: `ps`, `why` and the list of queues.
+"""Looking at 1,000,000 items that wait on 100 queues for 50 agents: `ps`, `why`, list of queues.
 
 Half of all items wait on one queue, in all four priorities, because a queue's size is what a
 position costs. Times are the client's, over a connection that is kept: the server's and a little.
@@ -19,6 +19,9 @@ from bench.rig import ENTITY, percentile, row, server
 QUEUES: Final = 100
 ITEMS: Final = 1_000_000
 ROUNDS: Final = 20
+AGENTS: Final = 50
+"""Each serves all queues: `ps` and `why` ask which of them may take an item."""
+
 _FILL: Final = """
 INSERT INTO items (id, entity_n, queue_n, priority, state, token_epoch, run_id, name, submitter,
                    enqueued_ms, times, spec)
@@ -38,11 +41,27 @@ def main() -> None:
             for number in range(QUEUES):
                 body = {"name": f"q{number}", "resource": "local-process", "mode": "priority"}
                 on.call("POST", f"/entities/{ENTITY}/queues", json=body)
+            for number in range(AGENTS):
+                on.call("POST", "/agents", json=_hello(number))
         deepest = _fill(Path(folder))
         with server(Path(folder)) as on:
             for name, path in _looks(deepest).items():
                 median, worst = _measure(partial(on.call, "GET", path))
                 row(f"{name}, p50 / worst", f"{median:.1f} / {worst:.1f} ms", "100 ms")
+
+
+def _hello(number: int) -> dict[str, object]:
+    """Return what an agent of all queues says at its start."""
+    return {
+        "agent": "",
+        "name": f"agent{number}",
+        "entity": ENTITY,
+        "queues": [f"q{queue}" for queue in range(QUEUES)],
+        "scopes": [f"host:{number}"],
+        "max_jobs": 4,
+        "hostname": "bench",
+        "version": "0",
+    }
 
 
 def _looks(deepest: str) -> dict[str, str]:

@@ -42,20 +42,23 @@ class SqlStandings(SqlItems):
         with self._db.read():
             view = self._shown(item)
             row = self._db.rows(_ITEM, id=item)[0]
-            line = self._line(view.entity, row["queue_n"])
+            line = self._line(row["queue_n"], self._agents_of(view.entity))
             place = {name: row[name] for name in ("queue_n", "priority", "seq")}
             position = self._db.number(POSITION, **place) if _in_line(view) else 0
             return replace(_standing(view, line, position), held=row["holder_n"] is not None)
 
     def standings(self, views: Sequence[ItemView]) -> Mapping[str, Standing]:
         lines = dict[tuple[str, str], _Line]()
+        agents = dict[str, Sequence[AgentView]]()
         found: dict[str, Standing] = {}
         with self._db.read():
             for view in views:
                 key = view.entity, view.queue
+                if view.entity not in agents:
+                    agents[view.entity] = self._agents_of(view.entity)
                 if key not in lines:
                     n = self._db.rows(_ITEM, id=view.id)[0]["queue_n"]
-                    lines[key] = self._line(view.entity, n)
+                    lines[key] = self._line(n, agents[view.entity])
                 found[view.id] = self._of_list(view, lines[key])
         return found
 
@@ -66,11 +69,14 @@ class SqlStandings(SqlItems):
         held = self._db.rows(_ITEM, id=view.id)[0]["holder_n"] is not None
         return replace(_standing(self._shown(view.id), line, 0), held=held)
 
-    def _line(self, entity: str, queue_n: int) -> _Line:
+    def _agents_of(self, entity: str) -> Sequence[AgentView]:
         now = self._clock.now_ms()
-        queue = self._queue_view(queue_n)
         rows = self._db.rows(AGENTS_OF, entity_n=self._entity_n(entity))
-        agents = [agent_view(row, now) for row in rows]
+        return [agent_view(row, now) for row in rows]
+
+    def _line(self, queue_n: int, agents: Sequence[AgentView]) -> _Line:
+        """Return what the items of a queue share; *agents* are all of its entity."""
+        queue = self._queue_view(queue_n)
         head = self._db.one(HEAD, queue_n=queue_n)
         return _Line(
             queue=queue,
