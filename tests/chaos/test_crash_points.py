@@ -20,7 +20,7 @@ SOURCE = ("fetch.", "build.")
 REACHED = (*SOURCE, "logs.", "outputs.", "release.")
 """Points that take a job with a source, an output or a hand-over: such jobs are run for them."""
 ELSEWHERE = ("reclaim.",)
-"""Points that no such job comes by: test_kills.py has their kills."""
+"""Points that no such job comes by."""
 WORDS = "said once"
 
 

@@ -124,26 +124,6 @@ def test_an_agent_stopped_past_its_lease_comes_back_to_its_jobs(tmp_path: Path) 
         assert all(ran_once(marker) for marker in markers)
 
 
-@pytest.mark.parametrize("point", ["reclaim.before_send", "reclaim.after_send"])
-def test_an_agent_killed_while_it_asks_for_its_jobs_back_gets_them_at_its_next_start(
-    tmp_path: Path, point: str
-) -> None:
-    """SIGSTOP, expiry, SIGCONT, and a kill around the question."""
-    with yard(tmp_path, "--lease-ttl", "8") as place:
-        items, markers, gate = _running_jobs(place)
-        agent = place.start_agent(env={"LAUNCHYARD_CRASH_AT": point})
-        until(lambda: all(_begun(marker) for marker in markers), "the jobs' start")
-        agent.signal(signal.SIGSTOP)
-        until(lambda: not place.call("GET", "/agents")["agents"][0]["online"], "the expiry")
-        agent.signal(signal.SIGCONT)
-        assert agent.wait() == -signal.SIGKILL
-        place.start_agent()
-        gate.touch()
-        for item in items:
-            assert place.wait_done(item)["attempt_state"] == "succeeded"
-        assert all(ran_once(marker) for marker in markers)
-
-
 def test_items_of_a_stopped_agent_that_had_not_started_go_to_another(tmp_path: Path) -> None:
     """CLAIMED and expired means back in the queue: the other agent runs it, once."""
     with yard(tmp_path, "--lease-ttl", "8") as place:
