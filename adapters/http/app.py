@@ -50,7 +50,7 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(Gate, settings=services.settings, metrics=services.metrics)
 
     async def told(request: Request, error: Exception) -> Response:
-        house.ailments.note(error)
+        house.faults.note(error)
         return await answer(request, error)
 
     for error in EXPECTED:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
-from launchyard.adapters.http.ailments import Ailments, Organ
 from launchyard.adapters.http.commits import Commits
 from launchyard.adapters.http.delays import Delays
 from launchyard.adapters.http.grants import Grants
@@ -18,6 +17,7 @@ from launchyard.adapters.http.keeping import Keeper
 from launchyard.adapters.http.masks import Masks
 from launchyard.adapters.http.reading import Reader
 from launchyard.adapters.http.services import Services
+from launchyard.adapters.http.storage_faults import Storage, StorageFaults
 from launchyard.adapters.http.topics import Topics
 from launchyard.adapters.http.wake import QueueKey, Waits
 from launchyard.domain.exchange import Refusal
@@ -57,8 +57,8 @@ class House:
         self._commits = Commits(services.store)
         self.arriving: Counter[str] = Counter()
         """Archives under way, by SHA-256: housekeeping leaves these alone."""
-        self.ailments = Ailments(services.clock)
-        self.keeper = Keeper(services.blobs, self.write, self.ailments)
+        self.faults = StorageFaults(services.clock)
+        self.keeper = Keeper(services.blobs, self.write, self.faults)
         self._reader = Reader(services.store, "reader")
         self._searcher = Reader(services.store, "searcher")
 
@@ -71,9 +71,9 @@ class House:
         try:
             done = await self._commits.run(change)
         except StoreError as error:
-            self.ailments.note(error)
+            self.faults.note(error)
             raise
-        self.ailments.worked(Organ.DATABASE)
+        self.faults.worked(Storage.DATABASE)
         return done
 
     async def read(self, query: Callable[[Store], _T]) -> _T:
@@ -143,7 +143,7 @@ class House:
                 self._note(expiry)
                 pause_s = max(expiry.next_s, 0.05)
             except StoreError as error:
-                self.ailments.note(error)
+                self.faults.note(error)
             except Exception:  # noqa: BLE001 - logged, and tried again
                 # Leases that nobody looks after are worse than one more line in the log.
                 _LOG.exception("looking after the leases failed; trying again")

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from typing import IO, BinaryIO, Final, Protocol, TypeVar, cast
 
-from launchyard.adapters.http.ailments import Ailments, Organ
+from launchyard.adapters.http.storage_faults import Storage, StorageFaults
 from launchyard.ports.blobs import BlobError, Blobs
 
 _LOG: Final = logging.getLogger("launchyard.http")
@@ -26,8 +26,8 @@ class Write(Protocol):
 class Keeper:
     """Writes bytes before rows and deletes them after: a crash leaves bytes, never a hole."""
 
-    def __init__(self, blobs: Blobs, write: Write, ailments: Ailments) -> None:
-        self._blobs, self._write, self._ailments = blobs, write, ailments
+    def __init__(self, blobs: Blobs, write: Write, faults: StorageFaults) -> None:
+        self._blobs, self._write, self._faults = blobs, write, faults
 
     async def put(self, blob: str, file: IO[bytes]) -> None:
         """Keep all of *file*.
@@ -37,7 +37,7 @@ class Keeper:
         """
         file.seek(0)
         await asyncio.to_thread(self._blobs.put, blob, cast("BinaryIO", file))
-        self._ailments.worked(Organ.FILES)
+        self._faults.worked(Storage.FILES)
 
     async def keep(self, blob: str, file: IO[bytes], note: Callable[[], str]) -> None:
         """Keep bytes under a name of their own, then the row; *note* returns whose place it takes.

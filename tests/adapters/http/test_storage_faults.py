@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from launchyard.adapters.http.ailments import Ailments, Organ
+from launchyard.adapters.http.storage_faults import Storage, StorageFaults
 from launchyard.plugins.testkit.store_world import MovableClock
 from launchyard.ports.blobs import BlobError
 from launchyard.ports.records import StoreError, Trouble
@@ -23,16 +23,16 @@ def test_each_change_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """When it begins, when its cause is another one, and once it has worked for a while."""
     caplog.set_level(logging.INFO)
     clock = MovableClock()
-    ailments = Ailments(clock)
-    ailments.worked(Organ.FILES)
+    faults = StorageFaults(clock)
+    faults.worked(Storage.FILES)
     for name in ("a", "b"):
-        ailments.note(_failed(name, errno.ENOSPC))
-        ailments.worked(Organ.FILES)
-    ailments.note(_failed("c", errno.EIO))
-    ailments.worked(Organ.DATABASE)
+        faults.note(_failed(name, errno.ENOSPC))
+        faults.worked(Storage.FILES)
+    faults.note(_failed("c", errno.EIO))
+    faults.worked(Storage.DATABASE)
     clock.pass_s(60)
     for _ in range(2):
-        ailments.worked(Organ.FILES)
+        faults.worked(Storage.FILES)
     told = [record.getMessage().partition(";")[0] for record in caplog.records]
     assert told == [
         "cannot store a: ENOSPC",
@@ -43,10 +43,10 @@ def test_each_change_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_refusal_is_no_ailment(caplog: pytest.LogCaptureFixture) -> None:
     """What a client did wrong, or what is not there, says nothing about the server."""
-    ailments = Ailments(MovableClock())
-    ailments.note(StoreError("there is no item 'x'", Trouble.NOT_FOUND))
-    ailments.note(BlobError("there is no 'x'", missing=True))
-    ailments.note(ValueError("x"))
+    faults = StorageFaults(MovableClock())
+    faults.note(StoreError("there is no item 'x'", Trouble.NOT_FOUND))
+    faults.note(BlobError("there is no 'x'", missing=True))
+    faults.note(ValueError("x"))
     assert not caplog.records
-    ailments.note(StoreError("the disk is full", Trouble.UNAVAILABLE))
+    faults.note(StoreError("the disk is full", Trouble.UNAVAILABLE))
     assert len(caplog.records) == 1
