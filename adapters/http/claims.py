@@ -23,7 +23,6 @@ from launchyard.domain.exchange import ClaimAnswer, ClaimRequest
 from launchyard.domain.rights import Action
 from launchyard.ports.records import AgentView, StoreError, Trouble
 
-_CLIENT_GONE = 499
 _EMPTY = ClaimAnswer()
 _LONGEST_ID = 128
 _MOST = 500
@@ -123,7 +122,8 @@ class ClaimRoutes:
             raise wrong("claim_id", f"must be a text of 1 to {_LONGEST_ID} characters")
         wish = replace(wish, free=min(max(wish.free, 0), _MOST))
         queues = ((entity, queue) for queue in wish.queues)
-        waiter = Waiter(wish.caller.agent, wish.claim_id, queues, wish.free)
+        claim = partial(self._claim, wish)
+        waiter = Waiter(wish.caller.agent, wish.claim_id, queues, wish.free, claim)
         try:
             return await self._turns(request, wish, waiter)
         finally:
@@ -135,15 +135,20 @@ class ClaimRoutes:
         """Claim; as long as there is nothing, wait for a wake-up and claim again."""
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(wish.wait_s, 0), self._house.settings.longest_wait_s)
-        while not waiter.ended:
-            answer = await self._house.write(lambda: self._claim(wish, waiter))
-            left = until - loop.time()
-            if _says_something(answer) or left <= 0 or self._waits.closed:
-                return answer_value(answer)
-            await self._waits.wait(waiter, left)
-            if await request.is_disconnected():
-                return Response(status_code=_CLIENT_GONE)
-        return answer_value(_EMPTY)
+        answer = await self._house.write(waiter.claim)
+        leaving: asyncio.Task[None] | None = None
+        try:
+            while not (_says_something(answer) or waiter.ended or self._waits.closed):
+                left = until - loop.time()
+                if left <= 0:
+                    break
+                leaving = leaving or asyncio.create_task(_end_when_gone(request, waiter))
+                got = await self._waits.wait(waiter, left)
+                answer = await self._house.write(waiter.claim) if got is None else got
+        finally:
+            if leaving is not None:
+                leaving.cancel()
+        return answer_value(answer)
 
     def _claim(self, wish: ClaimRequest, waiter: Waiter) -> ClaimAnswer:
         """Ask the store, and stand in line if it has nothing; no submit comes in between."""
@@ -185,6 +190,15 @@ class ClaimRoutes:
             return self._house.most(waiter.agent, queue)
         except StoreError:
             return math.inf  # there is no such queue now; there may be one later
+
+
+async def _end_when_gone(request: Request, waiter: Waiter) -> None:
+    """End a claim when its client leaves: what comes after that is not for it.
+
+    The body has been read, so the next message is that the connection is closed.
+    """
+    await request.receive()
+    waiter.end()
 
 
 def _says_something(answer: ClaimAnswer) -> bool:

@@ -1,11 +1,11 @@
-"""Group commit: changes that arrive together are made durable together."""
+"""Group commit: changes that arrive together, and the claims they wake, are durable together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from launchyard.ports.records import StoreError
 from launchyard.ports.store import Store
@@ -14,11 +14,23 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
     """A call of the store, and who waits for what it returns."""
 
     call: Callable[[], Any]
     done: asyncio.Future[Any]
+
+
+class Line(Protocol):
+    """Who waits for what a change may bring."""
+
+    def anybody(self) -> bool:
+        """Tell whether anybody waits."""
+        ...
+
+    def called(self) -> Sequence[Change]:
+        """Return the changes of those for whom the latest ones brought something."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +45,13 @@ class Commits:
     """Collects the changes of one turn of the event loop into one commit.
 
     While a commit waits for the disk, further requests come in, and all of them are in the next
-    one: so the busier the server, the fewer commits a change costs.
+    one: so the busier the server, the fewer commits a change costs. Those of the *line* for whom
+    it has something make their changes in the same commit: an item is there and claimed at once.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._waiting: list[_Change] = []
+    def __init__(self, store: Store, line: Line) -> None:
+        self._store, self._line = store, line
+        self._waiting: list[Change] = []
 
     async def run(self, call: Callable[[], _T]) -> _T:
         """Return what *call* returns, once it is durable.
@@ -54,7 +67,7 @@ class Commits:
         done: asyncio.Future[_T] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._commit)
-        self._waiting.append(_Change(call, done))
+        self._waiting.append(Change(call, done))
         return await done
 
     def _commit(self) -> None:
@@ -67,17 +80,24 @@ class Commits:
             else:
                 change.done.set_result(outcome.value)
 
-    def _outcomes(self, changes: list[_Change]) -> list[_Outcome]:
-        if len(changes) == 1:
+    def _outcomes(self, changes: list[Change]) -> list[_Outcome]:
+        """Make *changes*, and put before them those that the line makes of them.
+
+        An agent has more to do with its answer than who submits.
+        """
+        if len(changes) == 1 and not self._line.anybody():
             return [_outcome(changes[0])]
         try:
             with self._store.together():
-                return [_outcome(change) for change in changes]
+                outcomes = [_outcome(change) for change in changes]
+                called = self._line.called()
+                changes[:0] = called
+                return [_outcome(change) for change in called] + outcomes
         except StoreError as error:
             return [_Outcome(error=error)] * len(changes)
 
 
-def _outcome(change: _Change) -> _Outcome:
+def _outcome(change: Change) -> _Outcome:
     try:
         return _Outcome(change.call())
     except Exception as error:  # noqa: BLE001 - it is raised where the call was asked for

@@ -54,7 +54,7 @@ class House:
         self._limited: dict[QueueKey, bool] = {}
         self._refusing: dict[str, Mapping[str, Refusal]] = {}
         self._resources: dict[QueueKey, str] = {}
-        self._commits = Commits(services.store)
+        self._commits = Commits(services.store, self.waits)
         self.arriving: Counter[str] = Counter()
         """Archives under way, by SHA-256: housekeeping leaves these alone."""
         self.faults = StorageFaults(services.clock)

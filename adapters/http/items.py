@@ -140,8 +140,12 @@ class ItemRoutes:
 
     async def put(self, item: NewItem) -> tuple[ItemView, bool]:
         """Put an item on its queue, count it, and wake who waits for it; tell whether it is new."""
-        view, is_new = await self._house.write(lambda: self._store.enqueue(item))
+        view, is_new = await self._house.write(lambda: self._enqueue(item))
         self._count(view, is_new=is_new)
+        return view, is_new
+
+    def _enqueue(self, item: NewItem) -> tuple[ItemView, bool]:
+        view, is_new = self._store.enqueue(item)
         if is_new:
             self._guard.remember(view.id, view.entity, view.queue)
             self._notify(view)

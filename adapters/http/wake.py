@@ -2,38 +2,64 @@
 
 All of it runs in the event loop's thread, so nothing is locked. A woken waiter that finds itself
 gone or may take nothing, or comes back with its hands full of other items, passes its wake-up on;
-so a wake-up is lost only when there is nothing to claim.
+so a wake-up is lost only when there is nothing to claim. Who sleeps in line when a commit brings
+something is called into that commit; all others look for themselves, in one of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
+
+from launchyard.adapters.http.commits import Change
+from launchyard.domain.exchange import ClaimAnswer
 
 QueueKey: TypeAlias = tuple[str, str]
 """Entity and name of a queue."""
 
 
-class Waiter:
-    """One claim in flight."""
+Claim: TypeAlias = Callable[[], ClaimAnswer]
 
-    def __init__(self, agent: str, claim_id: str, queues: Iterable[QueueKey], free: int) -> None:
+
+class Waiter:
+    """One claim in flight; *claim* makes it, in whatever commit it is called into."""
+
+    def __init__(
+        self,
+        agent: str,
+        claim_id: str,
+        queues: Iterable[QueueKey],
+        free: int,
+        claim: Callable[[Waiter], ClaimAnswer],
+    ) -> None:
         self.agent = agent
         self.claim_id = claim_id
         self.queues = tuple(queues)
         self.free = free
         self.ended = False
         self.woken_for: dict[QueueKey, int] = {}
+        self._claim = claim
         self._woken = False
-        self._future: asyncio.Future[None] | None = None
+        self._future: asyncio.Future[ClaimAnswer | None] | None = None
+
+    def claim(self) -> ClaimAnswer:
+        """Claim what there is; a call of the store, for a commit."""
+        return self._claim(self)
 
     def wake(self) -> None:
         """Let the claim look again."""
         self._woken = True
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
+
+    def called(self) -> Change | None:
+        """Return its claim, to be made in the commit under way; None if it does not sleep."""
+        future, self._future = self._future, None
+        if future is None or future.done():
+            return None
+        return Change(self.claim, future)
 
     def end(self) -> None:
         """Let the claim answer with nothing: another one took its place, or the server stops."""
@@ -59,15 +85,19 @@ class Waiter:
             if count > 0 and (full or taken[queue] >= most(queue))
         }
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait to be woken, at most so long; not at all if it was since it last looked."""
+    async def sleep(self, seconds: float) -> ClaimAnswer | None:
+        """Wait to be woken, at most so long; not at all if it was since it last looked.
+
+        Return what it got where it was called into a commit, and None where it has yet to look.
+        """
         if self._woken:
-            return
+            return None
         loop = asyncio.get_running_loop()
-        self._future = loop.create_future()
+        future: asyncio.Future[ClaimAnswer | None] = loop.create_future()
+        self._future = future
         alarm = loop.call_later(seconds, self.wake)
         try:
-            await self._future
+            return await future
         finally:
             alarm.cancel()
             self._future = None
@@ -95,14 +125,20 @@ class Waits:
             for queue in queues:
                 self._by_queue.setdefault(queue, {})[waiter] = None
 
-    async def wait(self, waiter: Waiter, seconds: float) -> None:
-        """Wait, standing in line, until it is woken, ended, or the time is up."""
+    async def wait(self, waiter: Waiter, seconds: float) -> ClaimAnswer | None:
+        """Wait, standing in line, until it is woken, ended, or the time is up.
+
+        Return what it got meanwhile; None where it has yet to look.
+        """
         if waiter.ended or self.closed:
-            return
+            return None
+        answer = None
         try:
-            await waiter.sleep(seconds)
+            answer = await waiter.sleep(seconds)
         finally:
-            self._leave(waiter)
+            if answer is None:
+                self._leave(waiter)
+        return answer
 
     def finish(self, waiter: Waiter) -> None:
         """Forget a claim that has its answer, or nobody to give it to."""
@@ -151,8 +187,29 @@ class Waits:
         """Return how many claims are in flight."""
         return len(self._by_agent)
 
+    def anybody(self) -> bool:
+        """Tell whether anybody stands in line."""
+        return bool(self._by_queue)
+
+    def called(self) -> Sequence[Change]:
+        """Return the claims of those for whom the commit under way has something."""
+        calls: list[Change] = []
+        for waiter in self._next():
+            call = waiter.called()
+            if call is None:
+                waiter.wake()
+            else:
+                calls.append(call)
+        return calls
+
     def _hand_out(self) -> None:
+        for waiter in self._next():
+            waiter.wake()
+
+    def _next(self) -> Sequence[Waiter]:
+        """Take those out of the lines for whom there is something."""
         pending, self._pending = self._pending, {}
+        found: list[Waiter] = []
         for queue, count in pending.items():
             left = count
             for waiter in list(self._by_queue.get(queue, ())):
@@ -162,7 +219,8 @@ class Waits:
                 waiter.woken_for[queue] = waiter.woken_for.get(queue, 0) + share
                 left -= share
                 self._leave(waiter)
-                waiter.wake()
+                found.append(waiter)
+        return found
 
     def _leave(self, waiter: Waiter) -> None:
         for queue in waiter.queues:
