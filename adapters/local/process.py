@@ -8,13 +8,12 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from launchyard.domain.naming import Owner
 
-_MOST_SHORT_B: Final = 1024 * 1024
-_MOST_ENVIRON_B: Final = 4 * 1024 * 1024
+_PIECE_B: Final = 16 * 1024
+_MOST_B: Final = 4 * 1024 * 1024
 _MARKS: Final = ("LAUNCHYARD_INSTALLATION", "LAUNCHYARD_ITEM", "LAUNCHYARD_ATTEMPT")
 _GROUP, _SESSION, _START = 2, 3, 19  # counted from the state letter, which follows the name
 
@@ -38,14 +37,27 @@ class Stat:
 
 
 def read_short(path: str) -> str:
-    """Return the text of a small file, at less cost than a file object's: we read ten per job.
+    """Return the text of a small file.
 
     Raises:
         OSError: it cannot be read.
     """
+    return _read(path).decode(errors="replace")
+
+
+def _read(path: str) -> bytes:
+    """Return what a file holds, up to 4 MiB, at less cost than a file object's.
+
+    We read ten per job, and two for each process of the machine in a walk. Room for all that may
+    come would be got from the kernel and given back every time, so it comes in pieces.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, _MOST_SHORT_B).decode(errors="replace")
+        piece = text = os.read(fd, _PIECE_B)
+        while len(piece) == _PIECE_B and len(text) < _MOST_B:
+            piece = os.read(fd, _PIECE_B)
+            text += piece
+        return text
     finally:
         os.close(fd)
 
@@ -154,7 +166,8 @@ def find_marked(marks: Mapping[str, Mark]) -> dict[str, list[Stat]]:
     found: dict[str, list[Stat]] = {name: [] for name in marks}
     wanted = {mark.variables(): name for name, mark in marks.items()}
     sessions = {mark.leader.pid: name for name, mark in marks.items() if mark.leader}
-    for here in _living():
+    oldest = min((mark.leader.start if mark.leader else 0 for mark in marks.values()), default=0)
+    for here in _living(oldest):
         name = wanted.get(_variables(here.process.pid))
         if name is None:
             name = _of_session(here, sessions, marks)
@@ -173,19 +186,20 @@ def _of_session(here: Stat, sessions: Mapping[int, str], marks: Mapping[str, Mar
     return name if now is None or now.process == leader else None
 
 
-def _living() -> Iterable[Stat]:
+def _living(oldest: int) -> Iterable[Stat]:
+    """Return the processes that began at *oldest* or later: none of a job's is older than it."""
     own = os.getpid()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != own:
-            found = stat(int(entry.name))
-            if found is not None and found.state not in "ZX":
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - the names are all we want
+        if entry.isdigit() and int(entry) != own:
+            found = stat(int(entry))
+            if found is not None and found.state not in "ZX" and found.process.start >= oldest:
                 yield found
 
 
 def _variables(pid: int) -> tuple[bytes, ...]:
     """Return the marking variables of a process as they stand there, or empty ones."""
-    with suppress(OSError), Path(f"/proc/{pid}/environ").open("rb") as f:
-        text = b"\0" + f.read(_MOST_ENVIRON_B)
+    with suppress(OSError):
+        text = b"\0" + _read(f"/proc/{pid}/environ")
         return tuple(_variable(text, name.encode() + b"=") for name in _MARKS)
     return ()
 
