@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from launchyard.adapters.client import troubles
@@ -22,6 +23,7 @@ STREAM_S: Final = 45.0
 
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 _PIECE_B: Final = 256 * 1024
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,16 +126,29 @@ class Transport:
     def _once(
         self, call: Call, data: Any, headers: Mapping[str, str], *, stream: bool
     ) -> requests.Response:
-        return self._session().request(
-            call.method,
-            f"{self.url}/api/v1{call.path}",
-            params=dict(call.params) or None,
-            data=data,
-            headers=dict(headers),
-            timeout=(CONNECT_S, call.read_s),
+        session, url = self._session(), f"{self.url}/api/v1{call.path}"
+        timeout = (CONNECT_S, call.read_s)
+        if call.data is not None:
+            return session.request(
+                call.method,
+                url,
+                params=dict(call.params) or None,
+                data=data,
+                headers=dict(headers),
+                timeout=timeout,
+                stream=stream,
+                allow_redirects=False,
+            )
+        response = session.get_adapter(url).send(
+            _prepared(call, url, data, CaseInsensitiveDict({**session.headers, **headers})),
             stream=stream,
-            allow_redirects=False,
+            timeout=timeout,
+            verify=self._verify,
+            proxies=session.proxies,
         )
+        if not stream:
+            response.content  # noqa: B018 - read here, where errors of reading are told
+        return response
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -148,6 +163,24 @@ class Transport:
             if session not in self._sessions:
                 self._sessions.append(session)
         return session
+
+
+def _prepared(
+    call: Call, url: str, data: bytes | None, headers: CaseInsensitiveDict[Any]
+) -> requests.PreparedRequest:
+    """Return a request as `requests` would prepare it.
+
+    Its own way merges cookies, hooks and credentials that no call of ours has, and takes as long
+    as all the rest of a call.
+    """
+    prepared = requests.PreparedRequest()
+    prepared.method = call.method
+    prepared.url = f"{url}?{urlencode(call.params)}" if call.params else url
+    prepared.headers = headers
+    prepared.body = data
+    if data is not None or call.method not in _BODILESS:
+        prepared.headers["Content-Length"] = str(len(data or b""))
+    return prepared
 
 
 def place(*steps: str | int) -> str:
