@@ -23,6 +23,9 @@ FULL_S: Final = 0.5
 """How long all slots must have been taken before a claim waits for commands alone."""
 
 _HOPELESS_S: Final = 30.0
+_SETTLE_S: Final = 0.05
+_PACE_S: Final = 0.01
+"""How soon after a claim that brought items the next may follow, with all slots free by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class Poller(Role[PollerLetter]):
     """Keeps one claim in flight: for the free slots, or for commands alone when none is free.
 
     A claim that waits without a slot is superseded when one frees up; one that waits with a slot
-    is left alone, because it brings the first item as fast as a new one would.
+    is left alone, because it brings the first item as fast as a new one would, until none is left:
+    what was adopted took the last. After one that brought items, the next waits for the
+    supervisor, which has these on their way first.
     """
 
     def __init__(
@@ -92,6 +97,8 @@ class Poller(Role[PollerLetter]):
         self._held = False
         self._repeat = False
         self._expected = ""
+        self._settling = False
+        self._next_at = 0.0
 
     def work(self, letters: Sequence[PollerLetter]) -> None:
         for letter in letters:
@@ -99,10 +106,11 @@ class Poller(Role[PollerLetter]):
                 case Slots(free, seen):
                     if seen is None or seen == self._expected:
                         self._note_slots(free)
+                        self._settling = False
                 case Came():
                     self._note_answer(letter)
                 case Look():
-                    self._held = False
+                    self._held = self._settling = False
                 case CloseDown():
                     self._close()
         self._claim()
@@ -122,6 +130,9 @@ class Poller(Role[PollerLetter]):
                 # Counts of the supervisor's that leave these out are too high.
                 self._expected = came.request.claim_id
                 self._note_slots(max(0, self._free - len(came.answer.items)))
+                self._settling = True
+                self._next_at = self._session.clock.boottime() + _PACE_S
+                self._look_after(_SETTLE_S)
             if ours:
                 self._waiting = None
         elif ours:
@@ -134,23 +145,26 @@ class Poller(Role[PollerLetter]):
     def _hold(self, wait_s: float) -> None:
         """Claim again when *wait_s* have passed."""
         self._held = True
+        self._look_after(wait_s)
+
+    def _look_after(self, wait_s: float) -> None:
         self._session.alarms.after("poller", wait_s, lambda: self.mailbox.put(Look()))
 
     def _claim(self) -> None:
-        if self._closed or not self._begun or self._held:
+        if self._closed or not self._begun or self._held or self._settling:
             return
         waiting = self._waiting
         if waiting is not None and self._repeat:
             self._repeat = False
             self._send(waiting)
             return
-        if waiting is not None and (waiting.free > 0 or self._free == 0):
+        if waiting is not None and (waiting.free > 0) == (self._free > 0):
             return
-        if self._free == 0:
-            left_s = self._full_since + FULL_S - self._session.clock.boottime()
-            if left_s > 0:
-                self._session.alarms.after("poller", left_s, lambda: self.mailbox.put(Look()))
-                return
+        at = self._full_since + FULL_S if self._free == 0 else self._next_at
+        left_s = at - self._session.clock.boottime()
+        if left_s > 0:
+            self._look_after(left_s)
+            return
         self._send(self._request())
 
     def _request(self) -> ClaimRequest:
@@ -209,14 +223,18 @@ class Claimer(Role[LaneLetter]):
             self._poller.put(Came(request, None, e.retry))
             return
         reach("claim.after_send")
-        session.metrics.count(families.CLAIMS, {"result": "claimed" if answer.items else "empty"})
-        session.metrics.observe(families.CLAIM_DURATION, session.clock.boottime() - began)
-        for queue in request.queues:
-            now_s = session.clock.now_ms() / 1000
-            session.metrics.gauge(families.LAST_POLL, now_s, {"queue": queue})
         if answer.items or answer.resolve or answer.commands:
             self._tell.put(Claimed(request.claim_id, answer))
         self._poller.put(Came(request, answer))
+        self._count(request, answer, session.clock.boottime() - began)
+
+    def _count(self, request: ClaimRequest, answer: ClaimAnswer, took_s: float) -> None:
+        """Count a claim; what it brought is on its way by now."""
+        metrics, now_s = self._session.metrics, self._session.clock.now_ms() / 1000
+        metrics.count(families.CLAIMS, {"result": "claimed" if answer.items else "empty"})
+        metrics.observe(families.CLAIM_DURATION, took_s)
+        for queue in request.queues:
+            metrics.gauge(families.LAST_POLL, now_s, {"queue": queue})
 
     def _abort(self, claim_id: str) -> None:
         session = self._session

@@ -12,6 +12,7 @@ from launchyard.actors.facts import Reported, SetAside, SupervisorFact
 from launchyard.actors.mailbox import Mailbox
 from launchyard.actors.role import Role
 from launchyard.actors.session import Backoff, Session
+from launchyard.domain.attempt import ENDS
 from launchyard.domain.exchange import Answer, LeaseRef, Report, Verdict
 from launchyard.domain.lease import Token
 from launchyard.ports import families
@@ -19,6 +20,9 @@ from launchyard.ports.launch_server import ServerError
 
 _MOST: Final = 200
 _REFUSALS: Final = 5
+_COMPANY_S: Final = 0.01
+"""How long news of an attempt that goes on waits for more: the end of a short one comes with it."""
+
 _MOST_WAIT_S: Final = 4.0
 """With a try that hangs before it, and with all that is then told, well below ten seconds."""
 
@@ -53,7 +57,12 @@ class Again:
     item: str
 
 
-ReporterLetter: TypeAlias = Outgoing | Resume | Forget | Again
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What waits has waited for long enough."""
+
+
+ReporterLetter: TypeAlias = Outgoing | Resume | Forget | Again | Now
 
 
 @dataclass(slots=True)
@@ -83,15 +92,17 @@ class Reporter(Role[ReporterLetter]):
         super().__init__(mailbox)
         self._session, self._tell = session, tell
         self._lines: dict[str, _Line] = {}
+        self._due: float | None = None
         self._add(outbox)
 
     def work(self, letters: Sequence[ReporterLetter]) -> None:
         self._sort(letters)
         wait = Backoff(0.25, _MOST_WAIT_S)
-        while (batch := self._batch()) and not self._session.quit.is_set():
+        while (batch := self._due_batch()) and not self._session.quit.is_set():
             self.mailbox.doing = f"sends {len(batch)} reports"
             if self._send(batch):
                 wait.reset()
+                self._due = None
             else:
                 self._session.quit.wait(wait.next_s())
             self._sort(self.mailbox.take_all())
@@ -125,6 +136,17 @@ class Reporter(Role[ReporterLetter]):
             return
         line.token, line.parked, line.refused = token, False, 0
         self._drop(item, line, acked)
+
+    def _due_batch(self) -> list[Report]:
+        """Return what is to be sent now: ends at once, and with them all that waits."""
+        batch = self._batch()
+        if not batch or any(report.fact.state in ENDS for report in batch):
+            return batch
+        now = self._session.clock.boottime()
+        if self._due is None:
+            self._due = now + _COMPANY_S
+            self._session.alarms.after("reporter", _COMPANY_S, lambda: self.mailbox.put(Now()))
+        return batch if now >= self._due else []
 
     def _batch(self) -> list[Report]:
         batch: list[Report] = []

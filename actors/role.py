@@ -7,6 +7,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 import pykka
@@ -33,6 +34,11 @@ class Role(pykka.ThreadingActor, Generic[T]):
     def __init__(self, mailbox: Mailbox[T]) -> None:
         super().__init__()
         self.mailbox = mailbox
+
+    @staticmethod
+    def _create_actor_inbox() -> SimpleQueue[Any]:
+        """Return the queue of pykka's messages: its own takes ten times as long for each."""
+        return SimpleQueue()
 
     @abstractmethod
     def work(self, letters: Sequence[T]) -> None:
