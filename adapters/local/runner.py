@@ -69,6 +69,8 @@ class LocalRunner:
         self._guard = LogGuard(self._agenda, config.log_look_s)
         self._counter = machine.oom_counter()
         self._endings: dict[str, Ending] = {}
+        self._over: set[str] = set()
+        """Names whose end was seen and is there to stay, until they are removed."""
 
     def scope(self) -> str:
         return self._scope
@@ -172,6 +174,7 @@ class LocalRunner:
             records.remove()
         self._guard.discard(records.log())
         self._sweeper.forget(handle.name)
+        self._over.discard(handle.name)
 
     def _forget(self, name: str) -> None:
         self._endings.pop(name, None)
@@ -232,6 +235,7 @@ class LocalRunner:
         self._guard.discard(records.log())
         if not rebooted and end.reason is not Reason.DEADLINE_PASSED and records.started():
             # Otherwise a new start may be made here, and the sweep would end it.
+            self._over.add(records.name)
             mark = _mark(records)
             if mark is not None:
                 self._sweeper.add(records.name, mark)
@@ -239,6 +243,8 @@ class LocalRunner:
 
     def _is_over(self, handle: Handle, records: Records) -> bool:
         """Tell whether nothing of it runs and nothing will, as far as can be known."""
+        if handle.name in self._over:
+            return True
         if not handle.uid and records.started() is None:
             return False  # a start may be on its way
         return self.observe(handle).state is not AttemptState.RUNNING
