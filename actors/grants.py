@@ -58,8 +58,8 @@ class Grants:
                 self._renew(row, grant)
             elif grant is not None:
                 self.take(grant)
-            elif not row.ended:
-                self._lost(row)
+            elif row.stale or not row.ended:
+                self.lost(row)
         for grant in leases.values():
             self.take(grant)
         for row in list(table.rows.values()):
@@ -95,7 +95,7 @@ class Grants:
         for lease in answer.stale:
             row = self._desk.table.rows.get(lease.item)
             if row is not None and row.lease == lease and not row.ended and not row.stale:
-                self._lost(row)
+                self.lost(row)
         self.obey(answer.commands)
 
     def take(self, grant: ItemGrant) -> None:
@@ -194,9 +194,8 @@ class Grants:
         answer = fact.answer
         if answer.verdict is ReclaimVerdict.GRANTED and answer.token is not None:
             seq = max(row.seq, answer.seq)
-            row = replace(
-                row, token=answer.token, stale=False, acked=max(row.acked, answer.seq), seq=seq
-            )
+            acked = max(row.acked, answer.seq)
+            row = replace(row, token=answer.token, stale=False, acked=acked, seq=seq)
             desk.table.put(row)
             desk.resume(row)
             desk.resync(row)
@@ -204,6 +203,7 @@ class Grants:
             row = replace(row, stale=False, acked=row.seq)
             desk.table.put(row)
             desk.table.step.sent[row.item] = row.seq
+            desk.resume(row)
             desk.settle(row)
             if not row.logs_complete:
                 desk.resync(row)
@@ -252,9 +252,9 @@ class Grants:
             desk = self._desk
             desk.resume(row)
         elif not row.stale:
-            self._lost(row)
+            self.lost(row)
 
-    def _lost(self, row: Attempt) -> None:
+    def lost(self, row: Attempt) -> None:
         """Do nothing more for a row whose token is stale, and ask the server for it."""
         desk = self._desk
         if row.place is None and not row.ended:

@@ -94,6 +94,8 @@ class Supervisor(Role[SupervisorFact]):
         """Have everybody do what the one before this one may not have said."""
         events.SUPERVISOR_AGAIN.log(_log)
         for row in list(self.table.rows.values()):
+            if row.stale:
+                self._grants.lost(row)
             self._desk.resync(row)
         self._orphans.begin()
         self._finish_step()

@@ -34,7 +34,8 @@ class Record:
 def judge_report(record: Record, report: Report) -> Answer:
     """Say how *report* is taken: known ones again with TAKEN, stale tokens never, no gaps.
 
-    An end with the right attempt and place is evidence whatever the token: see `is_evidence`.
+    An end with the right attempt and place is evidence whatever the token, and so is that its log
+    is complete: see `is_evidence` and `proves_log`.
     """
     lease = report.lease
     if lease.attempt != record.attempt or lease.token != record.token:
@@ -53,6 +54,19 @@ def is_evidence(record: Record, report: Report) -> bool:
         fact.state in ENDS
         and report.lease.attempt == record.attempt
         and record.attempt_state not in ENDS
+        and record.place is not None
+        and fact.place is not None
+        and same_place(record.place, fact.place)
+    )
+
+
+def proves_log(record: Record, report: Report) -> bool:
+    """Tell whether a stale report still says that the log of an attempt which is over is whole."""
+    fact = report.fact
+    return (
+        fact.logs_complete
+        and report.lease.attempt == record.attempt
+        and record.attempt_state in ENDS
         and record.place is not None
         and fact.place is not None
         and same_place(record.place, fact.place)

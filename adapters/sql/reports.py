@@ -37,6 +37,7 @@ from launchyard.domain.reports import (
     judge_reclaim,
     judge_report,
     launched_since,
+    proves_log,
     same_place,
 )
 from launchyard.ports.records import StoreError, Trouble
@@ -109,16 +110,16 @@ class SqlReports(SqlBeats):
         if answer.verdict is Verdict.TAKEN and answer.seq > known.seq:
             self._take_fact(row, known, report)
         elif answer.verdict is Verdict.STALE and is_evidence(known, report):
-            self._end(row, report.fact, {})
+            self._end(row, report.fact, _log(report.fact))
             return Answer(verdict=Verdict.STALE, detail="this end is kept as evidence")
+        elif answer.verdict is Verdict.STALE and proves_log(known, report):
+            self._set(row["seq"], logs_complete=1)
         return answer
 
     def _take_fact(self, row: Row, known: Record, report: Report) -> None:
         """Write down a report that is the next one."""
         fact = report.fact
-        values: dict[str, Any] = {"reported": report.seq}
-        if fact.logs_complete:
-            values["logs_complete"] = 1
+        values: dict[str, Any] = {"reported": report.seq, **_log(fact)}
         if fact.place and known.place and same_place(known.place, fact.place):
             values["place_uid"] = fact.place.uid or known.place.uid
         state = furthest(known, report)
@@ -225,6 +226,11 @@ class SqlReports(SqlBeats):
         if freed and last and row["agent_n"] == agent["n"]:
             return Answer(verdict=Verdict.TAKEN, seq=row["reported"])
         return _STALE
+
+
+def _log(fact: Fact) -> dict[str, Any]:
+    """Return what is to be written of a log that *fact* says is complete."""
+    return {"logs_complete": 1} if fact.logs_complete else {}
 
 
 def _unknown(lease: LeaseRef) -> Answer:

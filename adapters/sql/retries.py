@@ -200,17 +200,20 @@ class Retries(Fates):
     def _report_past(self, agent: Row, row: Row, report: Report) -> Answer:
         """Take what the holder of an earlier attempt still has to say: that its log is complete.
 
-        What it reported before is known; its end is final, and of any other token it is stale.
+        What it reported before is known; its end is final. Under an old token it may still say
+        that the log is complete, for the end may have been taken as evidence only.
         """
         past = self._past(row, report.lease.attempt)
         if past is None or past["agent_n"] != agent["n"]:
             return _STALE
         known = _record(past)
         answer = judge_report(known, report)
+        values: dict[str, Any] = {"logs_complete": 1} if report.fact.logs_complete else {}
         if answer.verdict is Verdict.TAKEN and answer.seq > known.seq:
-            values = {"logs_complete": 1} if report.fact.logs_complete else {}
+            values["reported"] = report.seq
+        if values:
             where = {"b_seq": row["seq"], "b_attempt": known.attempt}
-            self._db.run(_SET_PAST, **where, reported=report.seq, **values)
+            self._db.run(_SET_PAST, **where, **values)
         return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 from launchyard.domain.attempt import AttemptState
@@ -157,6 +158,22 @@ class ReportContract(StoreKit):
         view = world.store.item(grant.item)
         assert (view.state, view.attempt_state) == (ItemState.DONE, AttemptState.SUCCEEDED)
         assert new.reclaim(grant, HERE).verdict is ReclaimVerdict.OVER
+
+    def test_an_end_as_evidence_says_that_its_log_is_whole(self, world: World) -> None:
+        """Where it does not, a later report does, whatever the token: followers wait for it."""
+        old, _, grant = _adopted(world)
+        old.tell(grant, replace(succeeded(HERE), logs_complete=True), 2)
+        assert world.store.item(grant.item).logs_complete
+        world.put()
+        worker = world.worker()
+        grant = worker.run(worker.one())
+        world.wait(self.ttl_s + 2)
+        whole = Fact(at_ms=3, place=HERE, logs_complete=True)
+        assert worker.tell(grant, whole, 2).verdict is Verdict.STALE
+        assert not world.store.item(grant.item).logs_complete
+        worker.tell(grant, succeeded(HERE), 2)
+        assert worker.tell(grant, whole, 3).verdict is Verdict.STALE
+        assert world.store.item(grant.item).logs_complete
 
 
 def _adopted(world: World) -> tuple[Worker, Worker, ItemGrant]:

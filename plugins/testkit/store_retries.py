@@ -142,6 +142,23 @@ class RetryContract(StoreKit):
         assert (view.attempt, view.attempt_state) == (2, AttemptState.CLAIMED)
         assert second.attempt == view.attempt
 
+    def test_the_log_of_an_earlier_attempt_is_whole_under_an_old_token_too(
+        self, world: World
+    ) -> None:
+        """Its end was taken as evidence, after its lease had run out."""
+        item = put(world, retry=policy(user=2)).id
+        worker = world.worker()
+        first = worker.run(worker.one())
+        world.wait(self.ttl_s + 2)
+        here = Place(scope=worker.scope, name="ly-x-a1", uid="42")
+        assert worker.tell(first, replace(FAILED, place=here), 2).verdict is Verdict.STALE
+        assert world.store.item(item).attempt > first.attempt
+        note = Fact(at_ms=9, place=here, logs_complete=True)
+        assert worker.tell(first, note, 3).verdict is Verdict.STALE
+        [earlier] = world.store.attempts(item)
+        assert earlier.logs_complete
+        assert not world.store.item(item).logs_complete
+
     def test_a_lost_attempt_is_tried_again_where_the_queue_says_so(self, world: World) -> None:
         """Then whoever comes back too late lets go; without that word it is a dead letter."""
         plain = put(world).id

@@ -14,7 +14,8 @@ CHUNK_B = 65536
 class Proxy:
     """Passes bytes on; for a request that *lose* picks, the answer never arrives.
 
-    *lose* is called with the request's head (its first bytes) and decides once per request.
+    *lose* is called with the request's head (its first bytes) and decides once per request. One
+    that `refuse` picks does not come through at all.
     """
 
     def __init__(self, upstream: int, lose: Callable[[bytes], bool]) -> None:
@@ -23,6 +24,7 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self.port: int = self._listener.getsockname()[1]
         self.lost = threading.Event()
+        self.refuse: Callable[[bytes], bool] = lambda _head: False
 
     def serve(self) -> None:
         """Accept connections until `close`."""
@@ -38,6 +40,10 @@ class Proxy:
         # A thread that waits in `accept` does not hear of a mere close.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """End every connection; the next one is welcome."""
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -59,6 +65,8 @@ class Proxy:
                 if not data:
                     return
                 if ready is client:
+                    if self.refuse(data):
+                        return
                     losing = losing or self._lose(data)
                     server.sendall(data)
                 elif losing:

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from launchyard.actors import crashpoints
-from tests.programs import Program, Yard, once, ran_once, until, yard
+from tests.chaos.proxy import proxy
+from tests.programs import LIMIT_S, Program, Yard, once, ran_once, until, yard
 
 SOURCE = ("fetch.", "build.")
 REACHED = (*SOURCE, "logs.", "outputs.", "release.")
 """Points that take a job with a source, an output or a hand-over: such jobs are run for them."""
 ELSEWHERE = ("reclaim.",)
-"""Points that no such job comes by."""
+"""Points that a job comes by only when its lease has run out: these have a test of their own."""
 WORDS = "said once"
 
 
@@ -31,7 +33,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
         yield place
 
 
-@pytest.mark.parametrize("name", sorted(crashpoints.names()))
+POINTS = sorted(crashpoints.names())
+
+
+@pytest.mark.parametrize("name", [one for one in POINTS if not one.startswith(ELSEWHERE)])
 def test_a_kill_at_this_point_loses_nothing_and_doubles_nothing(
     shared: Yard, tmp_path: Path, name: str
 ) -> None:
@@ -56,7 +61,7 @@ def test_a_kill_at_this_point_loses_nothing_and_doubles_nothing(
         finally:
             died = agent.process.poll() is not None
             agent.stop()
-        assert name.startswith(ELSEWHERE) or set(reached(tmp_path)) == {name}
+        assert set(reached(tmp_path)) == {name}
         assert not died or agent.process.returncode == -signal.SIGKILL, agent.said()
         place.start_agent(name)
         gate.with_suffix(".go").touch()
@@ -65,6 +70,40 @@ def test_a_kill_at_this_point_loses_nothing_and_doubles_nothing(
             assert not rich or place.log_of(item).count(WORDS) == 1
         assert place.wait_done(cancelled)["attempt_state"] == "cancelled"
         assert all(ran_once(marker) for marker in markers)
+
+
+@pytest.mark.parametrize("name", ["", *(one for one in POINTS if one.startswith(ELSEWHERE))])
+def test_a_job_that_is_asked_back_loses_nothing(tmp_path: Path, name: str) -> None:
+    """Whoever dies of it, or nobody. Reports come through, and nothing that renews the lease."""
+    with yard(tmp_path, "--lease-ttl", "8") as place, proxy(place.port, lambda _: False) as between:
+        place.through = between.port
+        held = tmp_path / "held"
+        item = place.submit(*gated(held))
+        agent = place.start_agent(env=armed(tmp_path, name) if name else {})
+        place.wait_running(item)
+        between.refuse = renews
+        between.cut()
+        until(lambda: offered(place), "the end of the lease")
+        held.with_suffix(".go").touch()
+        if name:
+            assert agent.wait() == -signal.SIGKILL, agent.said()
+            assert set(reached(tmp_path)) == {name}
+            between.refuse = lambda _: False
+            place.start_agent()
+        assert place.wait_done(item)["attempt_state"] == "succeeded"
+        assert place.log_of(item).count(WORDS) == 1
+        assert ran_once(held)
+
+
+def renews(head: bytes) -> bool:
+    """Tell whether a request would bring an agent its leases."""
+    return any(f"/{call} ".encode() in head.split(b"\r\n", 1)[0] for call in ("claim", "heartbeat"))
+
+
+def offered(place: Yard) -> bool:
+    """Tell whether the server has found a lease run out, and waits for who takes the job up."""
+    text = requests.get(f"{place.url}/metrics", timeout=LIMIT_S).text
+    return 'launchyard_lease_expirations_total{result="offered"} 1.0' in text
 
 
 def talks(marker: Path, then: str) -> tuple[str, ...]:

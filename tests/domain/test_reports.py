@@ -28,6 +28,7 @@ from launchyard.domain.reports import (
     judge_launching,
     judge_reclaim,
     judge_report,
+    proves_log,
     same_place,
 )
 
@@ -87,6 +88,19 @@ def test_nothing_is_evidence_against_an_end() -> None:
     over = replace(RECORD, attempt_state=AttemptState.FAILED)
     late = report(9, Token(0, 1), state=AttemptState.SUCCEEDED, place=PLACE)
     assert not is_evidence(over, late)
+
+
+def test_that_the_log_is_whole_is_heard_under_any_token_once_the_attempt_is_over() -> None:
+    """Of the right attempt and place, or it may be another's log."""
+    over = replace(RECORD, attempt_state=AttemptState.FAILED)
+    late = report(9, Token(0, 1), place=PLACE, logs_complete=True)
+    assert proves_log(over, late)
+    assert not proves_log(RECORD, late)
+    assert not proves_log(over, report(9, Token(0, 1), place=PLACE))
+    assert not proves_log(over, report(9, Token(0, 1), logs_complete=True))
+    assert not proves_log(over, report(9, Token(0, 1), 2, place=PLACE, logs_complete=True))
+    elsewhere = replace(PLACE, uid="8")
+    assert not proves_log(over, report(9, Token(0, 1), place=elsewhere, logs_complete=True))
 
 
 def test_a_launch_needs_the_token_and_an_item_that_is_not_under_way_elsewhere() -> None:
