@@ -241,7 +241,7 @@ class Engine:
     def pull(self, image: str, platform: str) -> Iterator[Mapping[str, Any]]:
         """Fetch *image*, yielding how it goes; registries are told what docker's own config says.
 
-        A failure may come as a line with `error`.
+        A failure may come as a line with `errorDetail`, on old engines with `error`.
         """
         with engine_errors(f"{image} cannot be pulled"):
             self._api.reload_config()  # a login counts at once

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from launchyard.adapters.docker.client import Engine, EngineError, Image
 from launchyard.adapters.docker.pruning import Pruner
@@ -19,6 +21,10 @@ _log = logging.getLogger(__name__)
 _PATIENCE_S: Final = 1.0
 _REFUSED: Final = ("denied", "unauthorized", "authenti", "forbidden", "no basic auth")
 _MISSING: Final = ("not found", "manifest unknown", "no such", "does not exist", "no matching")
+_NO_HOST: Final = ("no such host", "host not found")
+_LATER: Final = ("toomanyrequests", "too many requests")
+_NAMES: Final = re.compile(r"\S*[/@]\S*|\S+:\S+")
+"""Addresses and names of images, which may hold any word: `ghost:5`, `localhost/denied`."""
 
 
 @dataclass(slots=True)
@@ -109,8 +115,8 @@ class Images:
         try:
             before = self._engine.image(image) if self._pruner.on else None
             for line in self._engine.pull(image, platform):
-                if said := line.get("error"):
-                    pull.error = _failure(image, str(said))
+                if said := _error(line):
+                    pull.error = _failure(image, said)
             if pull.error is None:
                 events.IMAGE_PULLED.log(_log, image=image)
                 self._note(image, before)
@@ -127,15 +133,23 @@ class Images:
             self._pruner.pulled(image, before.uid if before else "", after.uid)
 
 
+def _error(line: Mapping[str, Any]) -> str:
+    """Return what a line of a pull says went wrong; `error` alone is the old way, and to go."""
+    detail = line.get("errorDetail")
+    return str((detail or {}).get("message") or line.get("error") or "")
+
+
 def _failure(image: str, said: str) -> RunnerError:
     """Return the error of a pull by the registry's words, which are all that there is."""
-    low = said.lower()
     said = said.removeprefix(f"{image} cannot be pulled: ")
+    low = _NAMES.sub(" ", said).lower()
+    if any(word in low for word in _LATER):
+        return RunnerError(f"{image}: {said}", reason=Reason.SOURCE_UNREACHABLE, retry=True)
     if any(word in low for word in _REFUSED):
         host = parse_image(image).registry
         remedy = f"check the name, or `docker login {host}` as the agent's user"
         text = f"{image}: {said}; {remedy}"
         return RunnerError(text, reason=Reason.SOURCE_REFUSED)
-    if any(word in low for word in _MISSING) and "host" not in low:
+    if any(word in low for word in _MISSING) and not any(word in low for word in _NO_HOST):
         return RunnerError(f"{image}: {said}", reason=Reason.SOURCE_NOT_FOUND)
     return RunnerError(f"{image}: {said}", reason=Reason.SOURCE_UNREACHABLE, retry=True)

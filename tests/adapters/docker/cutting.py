@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 CHUNK_B = 65536
-_NOTHING = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+_WELL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 
 
 class Cutting:
@@ -28,13 +28,13 @@ class Cutting:
         self._engine, self._at = engine, at
         self._listener = socket.socket(socket.AF_UNIX)
         self._open: set[socket.socket] = set()
-        self._plans: dict[bytes, Callable[[], int | None]] = {}
+        self._plans: dict[bytes, Callable[[], int | bytes | None]] = {}
 
-    def once(self, word: bytes, plan: Callable[[], int | None]) -> None:
+    def once(self, word: bytes, plan: Callable[[], int | bytes | None]) -> None:
         """Call *plan* before the request is passed on.
 
-        Its number is how many bytes of the answer's body are passed before the cut; none is no cut,
-        and with less than 0 the request is answered well, without a word.
+        Its number is how many bytes of the answer's body are passed before the cut; none is no cut.
+        Bytes are the body of an answer in the engine's place, which does not hear of it.
         """
         self._plans[word] = plan
 
@@ -88,15 +88,15 @@ class Cutting:
                     client.sendall(data)
                     continue
                 left = self._plan_for(data)
-                if left is not None and left < 0:
-                    client.sendall(_NOTHING)
+                if isinstance(left, bytes):
+                    client.sendall(_WELL % (len(left), left))
                     continue
                 engine.sendall(data)
                 if left is not None:
                     _pass_some(engine, client, left)
                     return
 
-    def _plan_for(self, request: bytes) -> int | None:
+    def _plan_for(self, request: bytes) -> int | bytes | None:
         head = request.partition(b"\r\n")[0]
         word = next((word for word in self._plans if word in head), None)
         return None if word is None else self._plans.pop(word)()

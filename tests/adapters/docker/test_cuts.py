@@ -25,8 +25,8 @@ def test_a_pull_that_breaks_off_is_tried_again(
 
     In the former case it is the engine that is away: its words say nothing about the image.
     """
-    for passed, reason in ((-1, Reason.SOURCE_UNREACHABLE), (0, Reason.TARGET_UNREACHABLE)):
-        proxy.once(b"/images/create", lambda passed=passed: passed)  # type: ignore[misc]
+    for said, reason in ((b"{}", Reason.SOURCE_UNREACHABLE), (0, Reason.TARGET_UNREACHABLE)):
+        proxy.once(b"/images/create", lambda said=said: said)  # type: ignore[misc]
         error = refusal(beyond, run_of(logged_in))
         assert (error.reason, error.retry) == (reason, True), error
     handle = started(beyond, run_of(logged_in))
