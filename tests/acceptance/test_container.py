@@ -77,9 +77,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         words = ("--host", "0.0.0.0", "--host-name", docker.gateway)  # noqa: S104 - containers call
         with yard(folder, *words) as on:
             container = start_agent(docker, on, folder)
-            address = json.loads(docker.run("inspect", container))[0]["NetworkSettings"][
-                "IPAddress"
-            ]
+            told = json.loads(docker.run("inspect", container))[0]["NetworkSettings"]
+            address = told["Networks"]["bridge"]["IPAddress"]
             targets = {"agent": f"{address}:{PORT}", "server": f"127.0.0.1:{on.port}"}
             until(
                 lambda: is_ok(f"http://{address}:{PORT}/readyz"),

@@ -110,9 +110,10 @@ def _make_foreign(docker: Docker, name: str, folder: Path) -> None:
     parts.joinpath("other.json").write_text(json.dumps(config | {"architecture": "arm64"}))
     manifest |= {"Config": "other.json", "RepoTags": [name]}
     parts.joinpath("manifest.json").write_text(json.dumps([manifest]))
-    parts.joinpath("repositories").unlink()
+    # What else is there tells of the image as it was, in a way of each version's own.
     with tarfile.open(packed, "w") as tar:
-        tar.add(parts, ".")
+        for kept in ("manifest.json", "other.json", *manifest["Layers"]):
+            tar.add(parts / kept, kept)
     docker.run("load", "--input", str(packed))
 
 
