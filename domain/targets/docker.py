@@ -20,6 +20,7 @@ from launchyard.domain.images import ImageError, parse_image
 from launchyard.domain.naming import label_value
 from launchyard.domain.spec import ImageSource, LaunchSpec, NoSource
 from launchyard.domain.targets.docker_config import TYPE, DockerSettings, read_settings
+from launchyard.domain.targets.docker_devices import put_devices
 from launchyard.domain.targets.docker_flags import FLAGS, HOST
 from launchyard.domain.targets.docker_values import as_words, merged
 
@@ -208,6 +209,9 @@ def _put_rest(request: dict[str, Json], spec: LaunchSpec, settings: DockerSettin
     if published := settings.flags.get("publish"):
         keys = published if isinstance(published, dict) else {}
         merged(request, ("ExposedPorts",), {key: {} for key in keys})
+    host = request[HOST]
+    if isinstance(host, dict):
+        put_devices(host, flags.get("device"))
     if endpoint := _endpoint(settings):
         network = settings.text("network") or "default"
         merged(request, ("NetworkingConfig", "EndpointsConfig", network), endpoint)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from launchyard.domain.targets import docker_values as read
+from launchyard.domain.targets.docker_devices import devices
 from launchyard.domain.targets.docker_mounts import mounts
 from launchyard.domain.targets.docker_ports import exposed, ports
 from launchyard.domain.targets.docker_values import Read
@@ -104,7 +105,7 @@ FLAGS: Final = (
     _guarded("cgroupns", read.choice("host", "private"), HOST, "CgroupnsMode"),
     _guarded("cpu-rt-period", _ANY, HOST, "CpuRealtimePeriod"),
     _guarded("cpu-rt-runtime", _ANY, HOST, "CpuRealtimeRuntime"),
-    _guarded("device", read.devices, HOST, "Devices"),
+    _guarded("device", devices),
     _guarded("device-cgroup-rule", read.texts, HOST, "DeviceCgroupRules"),
     _guarded("device-read-bps", _RATE_B, HOST, "BlkioDeviceReadBps"),
     _guarded("device-read-iops", _RATE, HOST, "BlkioDeviceReadIOps"),

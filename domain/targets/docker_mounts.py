@@ -11,7 +11,13 @@ from launchyard.domain.documents import Json
 from launchyard.domain.targets.docker_values import choice, merged, pairs, refuse, size, text
 
 _ALLOWED: Final = "as type=bind,source=/data,target=/data,readonly"
-_KINDS: Final = ("bind", "volume", "tmpfs")
+_KINDS: Final = ("bind", "volume", "tmpfs", "image")
+_RECURSIVE: Final[Mapping[str, Mapping[str, Json]]] = {
+    "enabled": {},
+    "disabled": {"NonRecursive": True},
+    "writable": {"ReadOnlyNonRecursive": True},
+    "readonly": {"ReadOnlyForceRecursive": True},
+}
 _PLAIN: Final = {
     "target": "Target",
     "destination": "Target",
@@ -60,6 +66,13 @@ def _yes(raw: Json) -> Json:
     raise refuse(raw, "true or false")
 
 
+def _recursive(raw: Json) -> Json:
+    """Read what becomes of the mounts below a folder, as the options of its own that say so."""
+    if raw not in _RECURSIVE:
+        raise refuse(raw, ", ".join(_RECURSIVE))
+    return dict(_RECURSIVE[str(raw)])
+
+
 def _mode(raw: Json) -> Json:
     if not re.fullmatch(r"[0-7]{1,4}", str(raw)):
         raise refuse(raw, "a mode in octal, as 1777")
@@ -79,6 +92,9 @@ _READ: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Json], Json]]]] = {
         choice("private", "rprivate", "shared", "rshared", "slave", "rslave"),
     ),
     "bind-nonrecursive": (("BindOptions", "NonRecursive"), _yes),
+    "bind-recursive": (("BindOptions",), _recursive),
+    "volume-subpath": (("VolumeOptions", "Subpath"), text),
+    "image-subpath": (("ImageOptions", "Subpath"), text),
     "volume-nocopy": (("VolumeOptions", "NoCopy"), _yes),
     "volume-label": (("VolumeOptions", "Labels"), pairs),
     "volume-driver": (("VolumeOptions", "DriverConfig", "Name"), text),

@@ -161,26 +161,6 @@ def tmpfs(raw: Json) -> Json:
     return found
 
 
-def devices(raw: Json) -> Json:
-    """Read devices, as /dev/fuse or /dev/sda:/dev/xvda:rw."""
-    found: list[Json] = []
-    for word in raw if isinstance(raw, list) else [raw]:
-        host, _, rest = str(text(word)).partition(":")
-        inside, _, rights = rest.partition(":")
-        if set(inside) <= set("rwm") and not rights:
-            inside, rights = "", inside
-        if not host.startswith("/"):
-            raise refuse(word, "as /dev/fuse or /dev/sda:/dev/xvda:rw")
-        found.append(
-            {
-                "PathOnHost": host,
-                "PathInContainer": inside or host,
-                "CgroupPermissions": rights or "rwm",
-            }
-        )
-    return found
-
-
 def per_device(key: str, amount: Read) -> Read:
     """Return the reader of a limit for each device, as /dev/sda:1m; *key* is the engine's word."""
 

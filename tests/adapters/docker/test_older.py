@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from launchyard.adapters.docker.older import as_known
+from launchyard.domain.reason import Reason
+from launchyard.ports.runner import RunnerError
 
 MAC = "02:42:0a:00:00:05"
 
@@ -29,3 +31,25 @@ def test_newer_engines_take_it_of_the_network(api: str) -> None:
     """They refuse the other, in time."""
     asked: dict[str, Any] = {"NetworkingConfig": {"EndpointsConfig": {"lab": {"MacAddress": MAC}}}}
     assert as_known(asked, api) == asked
+
+
+@pytest.mark.parametrize(
+    ("options", "word", "before", "since"),
+    [
+        ({"VolumeOptions": {"Subpath": "mine"}}, "volume-subpath", "1.44", "1.45"),
+        ({"BindOptions": {"ReadOnlyForceRecursive": True}}, "bind-recursive", "1.43", "1.44"),
+        ({"BindOptions": {"ReadOnlyNonRecursive": True}}, "bind-recursive", "1.41", "1.44"),
+    ],
+)
+def test_what_an_engine_would_not_heed_is_refused(
+    options: dict[str, Any], word: str, before: str, since: str
+) -> None:
+    """It would mount the whole volume, or leave what is below a folder writable."""
+    mount: dict[str, Any] = {"Type": "volume", "Source": "a", "Target": "/a", **options}
+    asked: dict[str, Any] = {"Image": "a", "HostConfig": {"Mounts": [mount]}}
+    with pytest.raises(RunnerError, match=f"`{word}` of `mount` needs .* API {since}") as caught:
+        as_known(asked, before)
+    assert (caught.value.reason, caught.value.retry) == (Reason.SUBMIT_FAILED, False)
+    assert as_known(asked, since) == asked
+    plain: dict[str, Any] = {"BindOptions": {"NonRecursive": True}}
+    assert as_known({"HostConfig": {"Mounts": [plain]}}, "1.41")

@@ -72,6 +72,15 @@ def test_gpus_are_asked_for(docker: Docker, runner: DockerRunner) -> None:
     assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
 
 
+def test_devices_are_asked_for_by_name(docker: Docker, runner: DockerRunner) -> None:
+    """What no engine can find says so, by its driver or by its name; nothing stays behind."""
+    wish = launch("true", {"device": "launchyard.example/none=0"})
+    error = refusal(runner, wish)
+    assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, False)
+    assert "cdi" in str(error).lower()
+    assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
+
+
 def test_a_folder_is_below_the_image_s(docker: Docker, runner: DockerRunner) -> None:
     """`working_dir` is seen from the WORKDIR of the image, not from its root."""
     text = f"FROM {IMAGE}\nWORKDIR /app/src\nWORKDIR /app\n"

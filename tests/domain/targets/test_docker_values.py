@@ -33,6 +33,13 @@ def request(config: Json) -> dict[str, Json]:
         (f"{BIND},readonly=false", {"ReadOnly": False}),
         (f"{BIND},bind-propagation=rslave", {"BindOptions": {"Propagation": "rslave"}}),
         (f"{BIND},bind-nonrecursive", {"BindOptions": {"NonRecursive": True}}),
+        (f"{BIND},bind-recursive=enabled", {"BindOptions": {}}),
+        (f"{BIND},bind-recursive=disabled", {"BindOptions": {"NonRecursive": True}}),
+        (
+            f"{BIND},bind-propagation=rprivate,bind-recursive=readonly",
+            {"BindOptions": {"Propagation": "rprivate", "ReadOnlyForceRecursive": True}},
+        ),
+        (f"{BIND},bind-recursive=writable", {"BindOptions": {"ReadOnlyNonRecursive": True}}),
     ],
 )
 def test_what_is_said_of_a_folder_that_is_mounted(said: str, more: dict[str, Json]) -> None:
@@ -48,6 +55,22 @@ def test_what_is_said_of_volumes_and_memory() -> None:
     assert mounts([f"{share},volume-nocopy,volume-label=a=1"]) == [
         {"Type": "volume", "Source": "nas", "Target": "/b", "VolumeOptions": options}
     ]
+    assert mounts("src=nas,dst=/b,volume-subpath=mine") == [
+        {
+            "Type": "volume",
+            "Source": "nas",
+            "Target": "/b",
+            "VolumeOptions": {"Subpath": "mine"},
+        }
+    ]
+    assert mounts("type=image,source=team/data:1,target=/d,image-subpath=small") == [
+        {
+            "Type": "image",
+            "Source": "team/data:1",
+            "Target": "/d",
+            "ImageOptions": {"Subpath": "small"},
+        }
+    ]
     assert mounts("type=tmpfs,target=/t,tmpfs-size=1g,tmpfs-mode=1777") == [
         {"Type": "tmpfs", "Target": "/t", "TmpfsOptions": {"SizeBytes": 1024**3, "Mode": 0o1777}}
     ]
@@ -60,6 +83,8 @@ def test_what_is_said_of_volumes_and_memory() -> None:
         "type=npipe,source=/a,target=/b",
         f"{BIND},tmpfs-size=1g",
         f"{BIND},bind-propagation=all",
+        f"{BIND},bind-recursive=perhaps",
+        f"{BIND},image-subpath=small",
         f"{BIND},speed=high",
         f"{BIND},ro=perhaps",
         "type=tmpfs,target=/t,tmpfs-mode=99",
@@ -106,6 +131,27 @@ def test_gpus_of_a_driver_are_one() -> None:
             "Count": 1,
         }
     ]
+
+
+def test_devices_have_names_of_their_own_too() -> None:
+    """Those of CDI are asked for beside GPUs, as docker does; nodes stay what they were."""
+    said: Json = ["nvidia.com/gpu=0", "/dev/fuse", "vendor.com/net-card=eth0:1", "/dev/a:r"]
+    host = request({"gpus": 1, "device": said})["HostConfig"]
+    assert isinstance(host, dict)
+    asked = host["DeviceRequests"]
+    assert isinstance(asked, list)
+    assert asked[1:] == [
+        {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0", "vendor.com/net-card=eth0:1"]}
+    ]
+    assert host["Devices"] == [
+        {"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse", "CgroupPermissions": "rwm"},
+        {"PathOnHost": "/dev/a", "PathInContainer": "/dev/a", "CgroupPermissions": "r"},
+    ]
+    plain = request({"device": "/dev/fuse"})["HostConfig"]
+    assert isinstance(plain, dict)
+    assert "DeviceRequests" not in plain
+    for wrong in ("gpu=0", "nvidia.com/gpu", "nvidia.com/gpu=", "nvidia.com/gpu=a/b", "sda"):
+        assert read_settings({"device": wrong})[1], wrong
 
 
 def test_limits_of_devices_name_them() -> None:
