@@ -75,6 +75,9 @@ def reason_of(said: str) -> Reason:
 
 def words_of(said: str) -> str:
     """Return the engine's words about a failed start, with what to do where that is known."""
+    if 'device driver "cdi"' in said:
+        remedy = 'have `"features": {"cdi": true}` in its daemon.json, from Docker 25 on'
+        return f"{said}; this engine knows no devices by their CDI names: {remedy}"
     if "device driver" in said and "gpu" in said:
         return f"{said}; this engine has no driver for GPUs: install NVIDIA's container toolkit"
     return said
