@@ -58,7 +58,7 @@ def observation(found: Mapping[str, Any], wish: Reason | None) -> Observation:
         return Observation(
             state=S.FAILED, reason=reason_of(said), detail=words_of(said), at_ms=at_ms
         )
-    return _ended(state, code or 0, at_ms)
+    return _ended(state, code or 0, at_ms, limited=_has_limit(found))
 
 
 def reason_of(said: str) -> Reason:
@@ -94,7 +94,7 @@ def _wished(wish: Reason, *, code: int | None, at_ms: int | None) -> Observation
     )
 
 
-def _ended(state: Mapping[str, Any], code: int, at_ms: int | None) -> Observation:
+def _ended(state: Mapping[str, Any], code: int, at_ms: int | None, *, limited: bool) -> Observation:
     said = str(state.get("Error") or "")
     reason, detail = Reason.EXIT_CODE, f"it ended with code {code}"
     if state.get("OOMKilled") and code:
@@ -107,8 +107,16 @@ def _ended(state: Mapping[str, Any], code: int, at_ms: int | None) -> Observatio
         detail = f"it ended with code {code}: a command {_NOT_FOUND[code]}; its log may say which"
     elif code - _SIGNALLED in _NAMES:
         reason, detail = Reason.KILLED_BY_SIGNAL, f"it was ended by {_NAMES[code - _SIGNALLED]}"
+        # On cgroups 1 an engine misses the kernel's word about memory now and then.
+        if limited and code - _SIGNALLED == signal.SIGKILL:
+            detail += "; where nobody sent it, its `memory` may have run out"
     detail = f"{detail}: {said}" if said else detail
     return Observation(state=S.FAILED, reason=reason, detail=detail, exit_code=code, at_ms=at_ms)
+
+
+def _has_limit(found: Mapping[str, Any]) -> bool:
+    """Tell whether a container may have so much memory and no more."""
+    return bool((found.get("HostConfig") or {}).get("Memory"))
 
 
 def _ms(text: object) -> int | None:
