@@ -64,14 +64,14 @@ def run_of(image: str, script: str = "exit 0") -> Launch:
 
 
 def started(runner: DockerRunner, wish: Launch) -> Handle:
-    """Submit *wish* until its image is there."""
+    """Submit *wish* until its image is there, and again where that may help, as agents do."""
     found: list[Handle] = []
 
     def here() -> bool:
         try:
             found.append(runner.submit(wish))
         except RunnerError as e:
-            if e.reason is not Reason.DEADLINE_PASSED:
+            if not e.retry:
                 raise
             return False
         return True
