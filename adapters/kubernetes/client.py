@@ -30,10 +30,12 @@ from launchyard.adapters.kubernetes.errors import (
     FORBIDDEN,
     NOT_FOUND,
     UNAUTHORIZED,
+    UNAVAILABLE,
     KubernetesError,
     refusal,
 )
 from launchyard.adapters.kubernetes.paths import Address
+from launchyard.adapters.kubernetes.readiness import READY, Readiness
 from launchyard.adapters.kubernetes.stream import Stream
 
 LIMIT_S: Final = 12.0
@@ -62,7 +64,7 @@ class Cluster:
         self._address, self._connections, self._inside = address, connections, inside
         self._lock, self._renewing = threading.Lock(), threading.Lock()
         self._tried_s, self._due_s = float("-inf"), float("inf")
-        self._failed = ""
+        self._failed, self._readiness = "", Readiness()
         self._sdk: Any = None
         self._plurals: dict[tuple[str, str, str], str] = {}
         self.namespace = own_namespace(address, inside)
@@ -193,7 +195,7 @@ class Cluster:
             with connection_errors("the cluster cannot be heard"):
                 data = response.read()
             response.release_conn()
-            raise refusal("GET", path, response.status, response.headers, data)
+            raise self._refused("GET", path, response, data)
         return Stream(response)
 
     def close(self) -> None:
@@ -206,7 +208,7 @@ class Cluster:
         timeout = urllib3.Timeout(connect=_CONNECT_S, read=_TRY_S)
         response = self._send(method, path, body, query or {}, timeout=timeout)
         if response.status >= 400:  # noqa: PLR2004 - HTTP's
-            raise refusal(method, path, response.status, response.headers, response.data)
+            raise self._refused(method, path, response, response.data)
         try:
             found = json.loads(response.data)
         except ValueError:
@@ -214,6 +216,17 @@ class Cluster:
         if not isinstance(found, dict):
             raise KubernetesError("what answers is no Kubernetes cluster")
         return found
+
+    def _refused(self, method: str, path: str, response: Any, data: bytes) -> KubernetesError:
+        """Return what an answer says that is no success, once the server knows what it says."""
+        error = refusal(method, path, response.status, response.headers, data)
+        if error.unauthorised:
+            timeout = urllib3.Timeout(connect=_CONNECT_S, read=_TRY_S)
+            told = self._send("GET", READY, None, {}, timeout=timeout)
+            if not self._readiness.is_ready(told.status, time.monotonic()):
+                text = f"{method} {path}: the cluster is only starting, and knows no rights yet"
+                return KubernetesError(text, UNAVAILABLE)
+        return error
 
     def _send(
         self, method: str, path: str, body: Any, query: Mapping[str, str], **more: Any

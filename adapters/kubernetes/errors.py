@@ -15,6 +15,7 @@ FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 GONE: Final = 410
+UNAVAILABLE: Final = 503
 _EXISTS: Final = "AlreadyExists"
 _ABSENT: Final = "NotFound"
 _BAD_REQUEST: Final = 400
@@ -78,6 +79,11 @@ class KubernetesError(RunnerError):
         Neither says anything of the object: `absence.lacks` asks on.
         """
         return self.status == NOT_FOUND and self.word != _ABSENT
+
+    @property
+    def unauthorised(self) -> bool:
+        """Tell whether the account may not do this, as far as the API server knows its rights."""
+        return self.status == FORBIDDEN and _NO_RIGHT.search(str(self)) is not None
 
     @property
     def replaced(self) -> bool:

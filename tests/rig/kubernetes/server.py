@@ -27,7 +27,12 @@ _VERBS: Final = ("create", "delete", "get", "list", "patch", "update", "watch")
 
 @dataclass
 class Served:
-    """A cluster that answers at `url`; `asked` counts requests by verb and kind."""
+    """A cluster that answers at `url`; `asked` counts requests by verb and kind.
+
+    It refuses the next `starting` requests, as it has not read yet who may do what. While it is
+    `unready` it answers, and says of itself that it is not ready. What its nodes say behind the
+    last line of a log are their `words`; one that `forgets` has the lines no more.
+    """
 
     cluster: Cluster
     kubelet: Kubelet
@@ -35,6 +40,10 @@ class Served:
     url: str = ""
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     denied: set[tuple[str, str]] = field(default_factory=set)
+    starting: int = 0
+    unready: bool = False
+    words: bytes = b""
+    forgets: bool = False
 
 
 class Listener(ThreadingHTTPServer):
@@ -95,11 +104,14 @@ class Handler(BaseHTTPRequestHandler):
         scheme, _, shown = str(self.headers.get("Authorization")).partition(" ")
         if token and (scheme.lower(), shown) != ("bearer", token):
             raise RefusedError(401, "Unauthorized", "Unauthorized")
-        if path.rstrip("/") == "/version":
-            self._answer(200, json.dumps({"major": "1", "minor": "34", "gitVersion": "v1.34.0"}))
-            return
-        if path.rstrip("/") in {"/api", "/apis"}:
-            self._answer(200, json.dumps(_groups(cluster, path)))
+        if self.served.starting:
+            self.served.starting -= 1
+            message = f'forbidden: User "agent" cannot {self.command.lower()} path "{path}"'
+            raise RefusedError(403, "Forbidden", message)
+        if path == "/readyz" and self.served.unready:
+            raise RefusedError(500, "InternalError", "[-]poststarthook/rbac/bootstrap-roles failed")
+        if (itself := _of_itself(cluster, path.rstrip("/"))) is not None:
+            self._answer(200, itself)
             return
         match = _PATH.fullmatch(path)
         if match is None:
@@ -178,8 +190,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for data in lines:
+        for data in () if self.served.forgets else lines:
             self._chunk(data)
+        if self.served.words:
+            self._chunk(self.served.words)
         self._chunk(b"")
 
     def _watch(self, wanted: Wanted) -> None:
@@ -193,6 +207,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+
+def _of_itself(cluster: Cluster, path: str) -> str | None:
+    """Return what the server says of itself at *path*, None where it says nothing."""
+    match path:
+        case "/readyz":
+            return "ok"
+        case "/version":
+            return json.dumps({"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
+        case "/api" | "/apis":
+            return json.dumps(_groups(cluster, path))
+    return None
 
 
 def _groups(cluster: Cluster, path: str) -> Obj:
