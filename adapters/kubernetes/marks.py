@@ -8,6 +8,7 @@ a container began anew.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +18,12 @@ _BEHIND_S: Final = 2
 
 _SECOND_B: Final = 19
 """The length of a time's text up to its second."""
+
+_WORDS_B: Final = 4096
+_NODES_WORDS: Final = re.compile(
+    rb"rpc error: code = |unable to retrieve container logs|Error: No such container"
+    rb"|failed to (?:try resolving symlinks|open log file|get container status)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Reader:
         self._open = self._skips = False
         self._second = self._length = 0
         self._known: tuple[bytes, int] = (b"", 0)
+        self.words = b""
+        """Why the node ended the stream, if it said so."""
 
     @property
     def mark(self) -> Mark:
@@ -65,15 +74,31 @@ class Reader:
         self.at += len(data)
         return data
 
+    def finish(self) -> bytes:
+        """Return what is left at the stream's end, which is no whole line.
+
+        A node that cannot go on, as when the container is taken away under its reader, writes why
+        behind the last line: without a time, and without an end. Some nodes give no times at all.
+        """
+        rest, self._head = self._head, b""
+        if b" " not in rest:
+            return b""
+        if self._newest or _NODES_WORDS.match(rest):
+            self.words = rest
+            return b""
+        self.at += len(rest)
+        return rest
+
     def _take(self, piece: bytes, found: list[bytes]) -> None:
         if not self._open:
-            stamp, space, text = (self._head + piece).partition(b" ")
-            if not space and not piece.endswith(b"\n"):
-                self._head = stamp
+            line = self._head + piece
+            stamp, space, text = line.partition(b" ")
+            if not piece.endswith(b"\n") and (not space or _may_be_words(stamp, line)):
+                self._head = line
                 return
             self._begin_line(stamp)
             # A line without a time is the node's own word.
-            piece = text if self._known[1] and space else self._head + piece
+            piece = text if self._known[1] and space else line
             self._head = b""
         if not self._skips:
             found.append(piece)
@@ -99,6 +124,11 @@ class Reader:
             for second in old:
                 del self._lines[second]
         self._lines[self._second] = self._lines.get(self._second, 0) + 1
+
+
+def _may_be_words(stamp: bytes, line: bytes) -> bool:
+    """Tell whether the beginning of a line may be what a node says of itself at a stream's end."""
+    return len(line) <= _WORDS_B and not _second_of(stamp)
 
 
 def _second_of(stamp: bytes) -> int:

@@ -28,6 +28,7 @@ _PUT_AWAY: Final = (
     b"[launchyard: the node has put an older part of this log away; "
     b"lines may be missing here, or come again]\n"
 )
+_NO_LOG: Final = b"[launchyard: the node has no log of it: %s]\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Tail:
         self._mark, self._at = Mark(), 0
         self._stream: Stream | None = None
         self._claimed = self._framed = self.was_cut = False
+        self._words = b""
         self._read_restarts = 0
         self.restarts = 0
         self.closed = False
@@ -164,7 +166,7 @@ class Tail:
         now = time.monotonic()
         with self._changed:
             brief = now - began_s < _BRIEF_S and self._wanted <= _SMALL_B
-            if there and brief and self._framed:
+            if there and brief and self._framed and not self._words:
                 self._paused = _Moment(now, time.time_ns() // 1_000_000)
         return there
 
@@ -192,7 +194,7 @@ class Tail:
             if e.absent or e.status == _NOT_BEGUN:
                 return False
             raise
-        self._framed = stream.framed
+        self._framed, self._words = stream.framed, b""
         try:
             self._pour(stream, Reader(self._mark))
         except KubernetesError:
@@ -222,6 +224,8 @@ class Tail:
 
     def _settle(self) -> None:
         with self._changed:
+            if self._words and not self._wanted:
+                self._data += _NO_LOG % self._words
             self.done = True
             self._changed.notify_all()
         self._news()
@@ -229,20 +233,25 @@ class Tail:
     def _pour(self, stream: Stream, reader: Reader) -> None:
         """Keep what comes."""
         for chunk in stream.chunks():
-            before, data = reader.at, reader.feed(chunk)
-            self._at = reader.at
-            with self._changed:
-                piece = data[max(self._wanted - before, 0) :]
-                fresh = bool(piece) and not self._data
-                self._data += piece
-                self._mark = reader.mark
-                self._changed.notify_all()
-            if piece:
-                self.heard_b, self.heard_s = self.heard_b + len(piece), time.monotonic()
-            if fresh:
-                self._news()
+            self._keep(reader, reader.at, reader.feed(chunk))
             if not self._has_room():
-                break
+                return
+        self._keep(reader, reader.at, reader.finish())
+        self._words = reader.words
+
+    def _keep(self, reader: Reader, before: int, data: bytes) -> None:
+        """Keep a piece that stands at *before* in the log."""
+        self._at = reader.at
+        with self._changed:
+            piece = data[max(self._wanted - before, 0) :]
+            fresh = bool(piece) and not self._data
+            self._data += piece
+            self._mark = reader.mark
+            self._changed.notify_all()
+        if piece:
+            self.heard_b, self.heard_s = self.heard_b + len(piece), time.monotonic()
+        if fresh:
+            self._news()
 
     def _has_room(self) -> bool:
         """Wait until there is room for more; false when nobody wants it any more."""

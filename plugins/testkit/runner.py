@@ -187,7 +187,9 @@ class RunnerContract(RunnerKit):
         self.end(runner, handle)
         source = runner.log_sources(handle)[0]
         first = runner.read_log(handle, source, 0, 5)
-        assert (first.source, first.start, first.data) == (source, 0, TEXT[:5])
+        assert (first.source, first.start) == (source, 0)
+        assert first.data, "what there is is given, and need not be all of it"
+        assert TEXT[:5].startswith(first.data)
         other = case.make()
         assert first.data + self.log(other, handle, first.to) == TEXT
 

@@ -67,10 +67,34 @@ def test_a_line_that_is_still_written_is_given_at_once() -> None:
     assert reader.mark.offset == 13
 
 
-def test_the_nodes_own_words_have_no_time() -> None:
-    """What is no line of the log is passed on as it is."""
-    text = b"unable to retrieve container logs\n"
-    assert Reader(Mark()).feed(text) == text
+GONE = b"rpc error: code = NotFound desc = an error occurred when try to find container: not found"
+
+
+def test_a_nodes_own_words_are_no_part_of_a_log() -> None:
+    """It writes them behind the last line, with no time and no end, whatever that line was."""
+    for text in (stream((1, "a\n"), (2, "b\n")), stream((1, "a\n")), b""):
+        for size in (1, 7, 1000):
+            reader, whole = Reader(Mark()), text + GONE
+            feed = [reader.feed(whole[at : at + size]) for at in range(0, len(whole), size)]
+            assert b"".join(feed) == b"a\nb\n"[: 2 * text.count(b"\n")]
+            assert (reader.finish(), reader.words) == (b"", GONE)
+            assert reader.at == reader.mark.offset == 2 * text.count(b"\n")
+
+
+def test_a_log_without_times_is_passed_on_as_it_is() -> None:
+    """Not every node gives them, and its last line may have no end."""
+    reader = Reader(Mark())
+    long = b"w " * 5000
+    assert reader.feed(b"an epoch\n" + long) == b"an epoch\n" + long
+    assert reader.feed(b"\nlast words") + reader.finish() == b"\nlast words"
+    assert (reader.at, reader.words) == (9 + len(long) + 11, b"")
+
+
+def test_a_time_that_is_cut_short_is_no_words() -> None:
+    """A stream that breaks may end anywhere."""
+    reader = Reader(Mark())
+    assert reader.feed(stream((1, "a\n")) + b"2026-11-21T10:0") == b"a\n"
+    assert (reader.finish(), reader.words) == (b"", b"")
 
 
 def test_a_zone_of_the_nodes_own_is_understood() -> None:
