@@ -50,15 +50,22 @@ _DENIED: Final = re.compile(
 )
 _QUOTA: Final = re.compile(r"exceeded quota|quota exceeded", re.IGNORECASE)
 _POLICY: Final = re.compile(
-    r"PodSecurity|admission webhook|security context constraint|serviceaccount|is invalid",
+    r"PodSecurity|admission webhook|security context constraint|serviceaccount|is invalid"
+    # Of all that the API server's own admission has against a pod: a priority class that is not
+    # there, a range of limits. That the controller itself may not is no fault of the pod.
+    r"|is forbidden: (?!User \"|unable to create new content)",
     re.IGNORECASE,
 )
 
+_NO_CLAIM: Final = re.compile(r'persistentvolumeclaim "[^"]*" not found')
 _PULL: Final = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"}
 )
 _BACK_OFF: Final = re.compile(r'(Back-off pulling image( "[^"]*")?)?\W*')
 _CONFIG_HINT: Final = "the secrets, config maps and settings that it names must be in its namespace"
+_AS_ROOT: Final = "runAsNonRoot"
+_ROOT_HINT: Final = "name a user of the image that is not root: `securityContext.runAsUser`"
+_CLAIM_HINT: Final = "make the volume claim, or name one that is there"
 _WAITING: Final = {
     "ErrImageNeverPull": (
         Reason.SOURCE_NOT_FOUND,
@@ -83,6 +90,8 @@ def of_scheduling(reason: str, message: str) -> Trouble | None:
     """Return why no node takes a pod, by its `PodScheduled` condition."""
     said = f"{reason}: {message}" if message else reason
     hint = "ask for less, or for what some node has: `kubectl describe nodes` shows it"
+    if _NO_CLAIM.search(message):
+        hint = _CLAIM_HINT
     patience = Patience.SCHEDULE
     if reason == "SchedulingGated":
         hint = "it waits for who put a scheduling gate on it to take it off"
@@ -103,7 +112,10 @@ def of_waiting(reason: str, message: str, container: str) -> Trouble | None:
     if reason == "RunContainerError":
         return _of_run(message, said)
     found = _WAITING.get(reason)
-    return Trouble(reason=found[0], said=said, hint=found[1]) if found else None
+    if found is None:
+        return None
+    hint = _ROOT_HINT if _AS_ROOT in message else found[1]
+    return Trouble(reason=found[0], said=said, hint=hint)
 
 
 def with_cause(found: Trouble, before: Trouble | None) -> Trouble:

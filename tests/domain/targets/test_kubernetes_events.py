@@ -21,12 +21,17 @@ from tests.domain.targets.kubernetes_kit import (
     waiting,
 )
 
+NO_CLASS = 'Error creating: pods "x-" is forbidden: no PriorityClass with name fast was found'
+
 
 @pytest.mark.parametrize(
     ("message", "expected", "grace_s"),
     [
         ('pods "x" is forbidden: exceeded quota: gpu, used: 8', Reason.QUOTA_EXCEEDED, 1800),
         ("pods is forbidden: violates PodSecurity", Reason.CONTAINER_CONFIG, 300),
+        (NO_CLASS, Reason.CONTAINER_CONFIG, 300),
+        ('pods "x-" is forbidden: minimum cpu usage per Container', Reason.CONTAINER_CONFIG, 300),
+        ('pods is forbidden: User "jobs" cannot create resource', Reason.SUBMIT_FAILED, 300),
         ("Internal error occurred", Reason.SUBMIT_FAILED, 300),
     ],
 )

@@ -100,6 +100,16 @@ def test_a_pod_that_cannot_start_is_explained_and_given_up(
     assert reason in over.detail
 
 
+def test_what_may_help_fits_the_words() -> None:
+    """A claim that is not there wants no smaller job, and a user who is root no secret."""
+    said = '0/1 nodes are available: 1 persistentvolumeclaim "data" not found.'
+    claim = pod(conditions=[condition("PodScheduled", "Unschedulable", said, "False")])
+    assert "make the volume claim" in judged(job(active=1), claim).detail
+    said = "container has runAsNonRoot and image will run as root"
+    user = pod("Pending", waiting("CreateContainerConfigError", said))
+    assert judged(job(active=1), user).detail.endswith("root: `securityContext.runAsUser`")
+
+
 def test_a_name_that_is_none_is_given_up_at_once() -> None:
     """No time makes an image's name right."""
     seen = judged(job(active=1), pod("Pending", waiting("InvalidImageName", "UPPER")))
