@@ -46,7 +46,7 @@ class KubernetesError(RunnerError):
         self, message: str, status: int = 0, *, retry_after_s: float = 0.0, word: str = ""
     ) -> None:
         self.status, self.retry_after_s, self.word = status, retry_after_s, word
-        passing = self.clashed or self.astray or status in {UNAUTHORIZED, _TOO_MANY}
+        passing = self.clashed or self.astray or status in {UNAUTHORIZED, GONE, _TOO_MANY}
         too_large = _TOO_LARGE.search(message) is not None
         refused = too_large or (0 < status < _BROKEN and not passing)
         reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE

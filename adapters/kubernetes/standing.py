@@ -21,7 +21,7 @@ from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_kinds import KindRow, Phase
 from launchyard.domain.targets.kubernetes_pods import PodSummary, Step, summarise_pod
 from launchyard.domain.targets.kubernetes_ready import Hold
-from launchyard.domain.targets.kubernetes_status import GONE, Observed, Sight, judge
+from launchyard.domain.targets.kubernetes_status import GONE, Observed, Sight, cut, judge
 from launchyard.ports.runner import Handle, Observation
 
 S: Final = AttemptState
@@ -125,10 +125,10 @@ class Standing:
         now_ms = time.time_ns() // 1_000_000
         settled_ms = (note.at_ms or 0) + _SETTLE_MS
         if settled_ms - _SETTLE_MS <= now_ms < settled_ms:
-            return Look(Observation(state=S.PENDING, detail=_LEAVING), settled_ms)
+            return Look(_leaving(note), settled_ms)
         if self._is_left(self._places.spot(handle), note):
             again_ms = now_ms + round(AGAIN_S * 1000)
-            return Look(Observation(state=S.PENDING, detail=_LEAVING), again_ms)
+            return Look(_leaving(note), again_ms)
         return Look(note.observation())
 
     def _is_left(self, spot: Spot, note: Note) -> bool:
@@ -157,9 +157,10 @@ class Standing:
         return tuple(pods.values())
 
     def _judged(self, handle: Handle, view: View, entry: Entry, sight: Sight) -> Look:
-        if entry.found.deleting and self._notes.read(handle) is not None:
+        note = self._notes.read(handle) if entry.found.deleting else None
+        if note is not None:
             runs = any(pod.phase == "Running" for pod in sight.pods)
-            return Look(Observation(state=S.RUNNING if runs else S.PENDING, detail=_LEAVING))
+            return Look(_leaving(note, S.RUNNING if runs else S.PENDING))
         if entry.held is not None and entry.found.phase not in OVER:
             return self._held(handle, entry, entry.held)
         seen = judge(sight, time.time_ns() // 1_000_000, entry.grace)
@@ -168,7 +169,7 @@ class Standing:
         if seen.hopeless and seen.reason is not None:
             note = Note(state=seen.state, reason=seen.reason, detail=seen.detail, at_ms=seen.at_ms)
             self.end(handle, note, entry.labels, 0.0)
-            return Look(Observation(state=S.PENDING, detail=_LEAVING))
+            return Look(_leaving(note))
         return Look(_observation(seen), seen.again_ms)
 
     def _held(self, handle: Handle, entry: Entry, hold: Hold) -> Look:
@@ -180,10 +181,16 @@ class Standing:
             reason = Reason.SUBMIT_FAILED
             note = Note(state=S.FAILED, reason=reason, detail=detail, at_ms=now_ms)
             self.end(handle, note, entry.labels, 0.0)
-            return Look(Observation(state=S.PENDING, detail=_LEAVING))
+            return Look(_leaving(note))
         detail = f"it waits for what runs beside it: {waiting.words}" if waiting.words else ""
         again_ms = now_ms + round(AGAIN_S * 1000)
         return Look(Observation(state=S.PENDING, detail=detail), again_ms)
+
+
+def _leaving(note: Note, state: AttemptState = S.PENDING) -> Observation:
+    """Return how a job stands that is being ended; its node may take half a minute for that."""
+    detail = f"{_LEAVING}: {note.detail}" if note.detail else _LEAVING
+    return Observation(state=state, detail=cut(detail))
 
 
 def _explains(pod: PodSummary) -> bool:

@@ -96,13 +96,13 @@ def judge(sight: Sight, now_ms: int, grace: Grace) -> Observed:
         return _ended(ending_of(found, pods, events), found)
     if found.phase is Phase.SUSPENDED:
         detail = found.said or "the cluster holds it back"
-        return Observed(state=S.PENDING, suspended=True, detail=_cut(detail))
+        return Observed(state=S.PENDING, suspended=True, detail=cut(detail))
     if found.ending or found.phase is Phase.RUNNING or _any_runs(pods):
         return Observed(state=S.RUNNING, detail=_leaving(pods), at_ms=_began(pods))
     fresh = replace(sight, events=tuple(_still_told(sight, now_ms)))
     trouble = _trouble(fresh)
     if trouble is None:
-        return Observed(state=S.PENDING, detail=_cut(found.said))
+        return Observed(state=S.PENDING, detail=cut(found.said))
     seen = _troubled(trouble, now_ms, grace)
     ends = [event.last_ms + _SILENT_MS for event in fresh.events if event.uid != found.uid]
     again = [*ends, *([] if seen.again_ms is None else [seen.again_ms])]
@@ -113,7 +113,7 @@ def _ended(ending: Ending, found: ObjectSummary) -> Observed:
     return Observed(
         state=ending.state,
         reason=ending.reason,
-        detail=_cut(ending.detail),
+        detail=cut(ending.detail),
         exit_code=ending.exit_code,
         at_ms=found.at_ms,
     )
@@ -125,12 +125,12 @@ def _troubled(trouble: Trouble, now_ms: int, grace: Grace) -> Observed:
     until_ms = None if span_s is None else trouble.since_ms + round(span_s * 1000)
     if until_ms is None or now_ms < until_ms:
         held = trouble.patience is Patience.EVER
-        return Observed(state=S.PENDING, detail=_cut(words), suspended=held, again_ms=until_ms)
+        return Observed(state=S.PENDING, detail=cut(words), suspended=held, again_ms=until_ms)
     waited = f" (for {span_s:.0f} s)" if span_s else ""
     return Observed(
         state=S.FAILED,
         reason=trouble.reason,
-        detail=_cut(f"it never started{waited}: {words}"),
+        detail=cut(f"it never started{waited}: {words}"),
         at_ms=now_ms,
         hopeless=True,
     )
@@ -158,7 +158,7 @@ def _began(pods: Sequence[PodSummary]) -> int | None:
 def _leaving(pods: Sequence[PodSummary]) -> str:
     """Tell of a pod that the cluster is about to take away."""
     taken = next((pod for pod in pods if pod.disruption), None)
-    return _cut(f"{taken.disruption}: {taken.said}") if taken is not None else ""
+    return cut(f"{taken.disruption}: {taken.said}") if taken is not None else ""
 
 
 def _trouble(sight: Sight) -> Trouble | None:
@@ -203,7 +203,8 @@ def _of_events(live: Sequence[PodSummary], sight: Sight) -> Iterator[Trouble]:
             yield replace(trouble, since_ms=since_ms)
 
 
-def _cut(words: str) -> str:
+def cut(words: str) -> str:
+    """Return as much of the cluster's words as is kept."""
     return words if len(words) <= MAX_DETAIL else f"{words[: MAX_DETAIL - 1]}…"
 
 

@@ -89,6 +89,13 @@ def test_a_namespace_may_lack_its_account_for_a_moment() -> None:
     assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, True)
 
 
+def test_a_list_that_grew_too_old_is_asked_again() -> None:
+    """A page whose past the cluster has forgotten meanwhile speaks against nobody."""
+    message = "The provided continue parameter is too old to display a consistent list result."
+    error = told(410, message, "Expired")
+    assert (error.reason, error.retry) == (Reason.TARGET_UNREACHABLE, True)
+
+
 def test_a_bad_request_to_no_api_server_is_no_slip() -> None:
     """An address that speaks TLS answers so to who does not."""
     data = b"Client sent an HTTP request to an HTTPS server.\n"

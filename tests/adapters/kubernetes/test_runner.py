@@ -99,9 +99,16 @@ def test_a_wait_is_explained(runner: KubernetesRunner) -> None:
 
 
 def test_a_hopeless_wait_ends(runner: KubernetesRunner, api: Cluster) -> None:
-    """After its grace it ends the attempt, for a reason of its own, and the job is taken away."""
+    """After its grace it ends the attempt, for a reason of its own, and the job is taken away.
+
+    A node may take half a minute for that, in which the reason is told already.
+    """
     wish = launch("true", {"start_grace": 1}, image="nowhere.invalid/none:1")
-    handle = runner.submit(wish)
+    watch, handle = runner.watch(), runner.submit(wish)
+    watch.add(handle)
+    said = "it is being ended: it never started"
+    assert told(watch, lambda seen: said in seen.detail).state is S.PENDING
+    watch.close()
     end = end_of(runner, handle)
     assert (end.state, end.reason) == (S.FAILED, Reason.SOURCE_UNREACHABLE)
     assert not pods_of(api, handle)
