@@ -19,6 +19,7 @@ from launchyard.adapters.kubernetes.view import GRACE
 from launchyard.domain.naming import ATTEMPT, ITEM, Owner, may_adopt
 from launchyard.domain.reason import Reason
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
+from launchyard.domain.targets.kubernetes_ready import HELD, hold_of, is_suspended
 from launchyard.domain.targets.kubernetes_request import create_request, owned_by
 from launchyard.domain.targets.kubernetes_services import BESIDE
 from launchyard.ports.runner import Handle, Launch, RunnerError
@@ -27,6 +28,10 @@ _STRICT: Final = {"fieldValidation": "Strict"}
 _GOING_S: Final = 5.0
 _AGAIN_S: Final = 0.2
 _MOST: Final = 10_000
+_TOO_OLD: Final = (
+    "the cluster knows no suspended {}, so it cannot wait for what is to run beside it: Kubernetes "
+    "1.24 or later does; without it, set `wait_for_ready: false`"
+)
 Obj = dict[str, Any]
 
 
@@ -82,6 +87,9 @@ class Submitting:
         document = _annotated(dict(request.document), plan, place)
         path = place.kind.path(place.namespace)
         made = self._create(cluster, path, document, launch)
+        if _holds_not(made):
+            _take_back(cluster, path, made)
+            raise RunnerError(_TOO_OLD.format(made["kind"]), reason=Reason.SPEC_INVALID)
         beside = list(zip(paths, request.services, strict=True))
         if request.secret is not None:
             # Behind its job, which owns it from its first moment: so none is ever left behind, and
@@ -146,6 +154,16 @@ def _annotated(document: Obj, plan: KubernetesPlan, place: Place) -> Obj:
     ours = {GRACE: grace, PLACE: place.text}
     meta["annotations"] = {**(meta.get("annotations") or {}), **ours}
     return {**document, "metadata": meta}
+
+
+def _holds_not(made: Obj) -> bool:
+    """Tell whether an object is to wait for what runs beside it, and its cluster dropped the key.
+
+    Old clusters drop what they do not know, and say nothing. Who lets an object go takes the
+    annotation off at the same time.
+    """
+    hold = hold_of(str((made["metadata"].get("annotations") or {}).get(HELD, "")))
+    return hold is not None and not is_suspended(made, hold.suspend)
 
 
 def _is_of(found: Mapping[str, Any], owner: Owner) -> bool:

@@ -185,6 +185,24 @@ def test_a_job_that_cannot_have_its_services_is_taken_back(
     assert len(cluster.standin.cluster.all(JOBS)) == before
 
 
+def test_a_cluster_that_cannot_hold_a_job_back_says_so(
+    cluster: Kubernetes, runner: KubernetesRunner
+) -> None:
+    """Before 1.24 it drops the key without a word, and the job would begin too soon."""
+    before = len(cluster.standin.cluster.all(JOBS))
+    cluster.standin.old = frozenset({"suspend", "podFailurePolicy"})
+    try:
+        with pytest.raises(RunnerError, match=r"1\.24 or later.*wait_for_ready") as caught:
+            runner.submit(beside(DEPLOYMENT))
+        assert (caught.value.reason, caught.value.retry) == (Reason.SPEC_INVALID, False)
+        assert len(cluster.standin.cluster.all(JOBS)) == before
+        handle = runner.submit(launch("exit 0"))
+        assert end_of(runner, handle).state is S.SUCCEEDED
+        runner.remove(handle)
+    finally:
+        cluster.standin.old = frozenset()
+
+
 def test_what_runs_beside_a_job_is_no_job_of_ours(
     cluster: Kubernetes, runner: KubernetesRunner
 ) -> None:

@@ -39,6 +39,14 @@ def check_keys(kind: Resource, obj: Obj) -> None:
             raise RefusedError(400, "BadRequest", message)
 
 
+def without(kind: Resource, obj: Obj, unknown: frozenset[str]) -> Obj:
+    """Return a new object without the keys that an old version of this kind does not know."""
+    if kind is not JOBS or not unknown:
+        return obj
+    spec = {key: value for key, value in obj["spec"].items() if key not in unknown}
+    return {**obj, "spec": spec}
+
+
 def defaulted(kind: Resource, obj: Obj) -> Obj:
     """Return a new object with what an API server adds to it, or refuse it."""
     meta, spec = obj["metadata"], dict(obj.get("spec") or {})

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.rig.kubernetes.cluster import Cluster
-from tests.rig.kubernetes.defaults import check_keys
+from tests.rig.kubernetes.defaults import check_keys, without
 from tests.rig.kubernetes.kinds import PODS
 from tests.rig.kubernetes.kubelet import Kubelet
 from tests.rig.kubernetes.objects import Obj, RefusedError, merged
@@ -31,7 +31,8 @@ class Served:
 
     It refuses the next `starting` requests, as it has not read yet who may do what. While it is
     `unready` it answers, and says of itself that it is not ready. What its nodes say behind the
-    last line of a log are their `words`; one that `forgets` has the lines no more.
+    last line of a log are their `words`; one that `forgets` has the lines no more. An `old` one
+    drops the keys of a Job's specification that it does not know, and says nothing.
     """
 
     cluster: Cluster
@@ -44,6 +45,7 @@ class Served:
     unready: bool = False
     words: bytes = b""
     forgets: bool = False
+    old: frozenset[str] = frozenset()
 
 
 class Listener(ThreadingHTTPServer):
@@ -168,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
             case "create":
                 if wanted.query.get("fieldValidation") == "Strict":
                     check_keys(kind, wanted.body)
-                return cluster.create(kind, space, wanted.body)
+                return cluster.create(kind, space, without(kind, wanted.body, self.served.old))
             case "update":
                 return cluster.update(kind, space, name, lambda _: wanted.body, wanted.part)
             case "patch":
