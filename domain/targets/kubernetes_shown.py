@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from launchyard.domain.documents import Json
 from launchyard.domain.targets.kubernetes_manifest import Node, copied, node
 from launchyard.domain.targets.kubernetes_plan import KubernetesPlan, Submit
-from launchyard.domain.targets.kubernetes_pulls import pull_secret, registries_of
+from launchyard.domain.targets.kubernetes_pulls import DATA, pull_secret, registries_of
 from launchyard.domain.targets.kubernetes_ready import admitted_by
 from launchyard.domain.targets.kubernetes_request import create_request
 from launchyard.domain.targets.kubernetes_services import PREVIEW
 
 MASK: Final = "***"
+_LOGIN: Final = json.dumps({"auths": MASK})
 CONDITION: Final = "launchyard.dev/only-if"
 """The annotation on what is created in some cases alone."""
 
@@ -61,6 +63,9 @@ def _unheld(document: Mapping[str, Json]) -> str:
 
 
 def _masked(secret: Mapping[str, Json]) -> Node:
+    """Return *secret* with a mask for each value, in a form that clusters take."""
     shown = copied(secret)
-    shown["data"] = dict.fromkeys(node(shown, "data"), MASK)
+    data = node(shown, "data")
+    del shown["data"]
+    shown["stringData"] = {key: _LOGIN if key == DATA else MASK for key in data}
     return shown

@@ -51,9 +51,9 @@ def test_all_that_goes_with_an_object_is_shown() -> None:
     request = shown("kubernetes", spec, {"namespace": "ml"})
     pull, job, secret, beside = request["items"]
     assert request["kind"] == "List"
-    assert pull["data"] == {".dockerconfigjson": "***"}
+    assert pull["stringData"] == {".dockerconfigjson": '{"auths": "***"}'}, "a cluster takes it"
     assert "reg.example" in pull["metadata"]["annotations"]["launchyard.dev/only-if"]
-    assert secret["data"] == {"LAUNCHYARD_TOKEN": "***", "HF": "***"}
+    assert secret["stringData"] == {"LAUNCHYARD_TOKEN": "***", "HF": "***"}
     assert {one["metadata"]["namespace"] for one in request["items"]} == {"ml"}
     assert (secret["metadata"]["name"], beside["metadata"]["name"]) == ("<attempt>", "db-<attempt>")
     assert job["spec"]["suspend"] is True, "it waits for its service"

@@ -53,6 +53,7 @@ def defaulted(kind: Resource, obj: Obj) -> Obj:
     if kind is NAMESPACES:
         return {**obj, "status": {"phase": "Active"}}
     if kind is SECRETS:
+        _check_data(obj)
         texts = obj.pop("stringData", None) or {}
         data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
         return {"type": "Opaque", **obj, "data": {**(obj.get("data") or {}), **data}}
@@ -63,6 +64,16 @@ def defaulted(kind: Resource, obj: Obj) -> Obj:
     if kind is JOBS:
         return _job(obj, spec)
     return obj
+
+
+def _check_data(secret: Obj) -> None:
+    """Refuse a value that is not in base64."""
+    for key, text in (secret.get("data") or {}).items():
+        try:
+            base64.b64decode(text, validate=True)
+        except ValueError:
+            message = f"cannot be handled as a Secret: Data: decode base64: {key}: illegal data"
+            raise RefusedError(400, "BadRequest", message) from None
 
 
 def _job(obj: Obj, spec: Obj) -> Obj:
