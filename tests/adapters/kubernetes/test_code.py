@@ -40,6 +40,21 @@ from tests.adapters.kubernetes.jobs import end_of, launch
 from tests.rig.kubernetes.standin import standin
 
 LIMIT_S = 120.0
+OLD_TARFILE = """\
+import tarfile
+
+del tarfile.data_filter
+
+
+class Old(tarfile.TarFile):
+    def extractall(self, path):
+        for member in self.getmembers():
+            self._extract_member(member, f"{path}/{member.name}")
+
+
+tarfile.open = Old.open
+"""
+"""What a python begins with here that is to be like one of before 3.11.4."""
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +182,20 @@ def test_a_pod_fetches_an_archive(tmp_path: Path) -> None:
     assert "not the one" in said
     assert not (tmp_path / "b").exists()
     assert keys == ["Bearer t", "Bearer t"]
+
+
+def test_an_older_python_fetches_an_archive_too(tmp_path: Path) -> None:
+    """That of Debian 12, which an image of people's own may well have, knows no filters."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("train.py"))
+    (tmp_path / "sitecustomize.py").write_text(OLD_TARFILE)
+    digest = hashlib.sha256(packed.getvalue()).hexdigest()
+    with archives(packed.getvalue()) as (address, _):
+        environment = {"LAUNCHYARD_SERVER": address, "LAUNCHYARD_TOKEN": "t"}
+        environment["PYTHONPATH"] = str(tmp_path)
+        assert fetched(ArchiveSource(digest), tmp_path / "a", environment) == ""
+    assert (tmp_path / "a" / "train.py").is_file()
 
 
 @pytest.mark.parametrize(
