@@ -19,7 +19,8 @@ UNAVAILABLE: Final = 503
 _EXISTS: Final = "AlreadyExists"
 _ABSENT: Final = "NotFound"
 _BAD_REQUEST: Final = 400
-_INVALID: Final = frozenset({413, 422})
+_UNFIT: Final = 422
+_INVALID: Final = frozenset({413, _UNFIT})
 _TOO_MANY: Final = 429
 _BROKEN: Final = 500
 _WORDS: Final = 800
@@ -35,7 +36,13 @@ _TOO_LARGE: Final = re.compile(
 _NO_ACCOUNT: Final = "error looking up service account"
 """Of a namespace that was made a moment ago: a controller adds its accounts."""
 
-_OTHER_UID: Final = re.compile(r"UID in precondition: (\S+), UID in object meta:(?! \1\b)")
+_OTHER_UID: Final = re.compile(
+    # Of a delete, mostly; of one that another forestalled; of a patch.
+    r"the UID in the precondition \(\S+\) does not match the UID in record"
+    r"|UID in precondition: (\S+), UID in object meta:(?! \1\b)"
+    r"|metadata\.uid: Invalid value: \S+ field is immutable"
+)
+_NO_KIND: Final = "the server could not find the requested resource"
 _NO_RIGHT: Final = re.compile(r'User "[^"]*" cannot |cannot set blockOwnerDeletion')
 
 
@@ -46,6 +53,7 @@ class KubernetesError(RunnerError):
         self, message: str, status: int = 0, *, retry_after_s: float = 0.0, word: str = ""
     ) -> None:
         self.status, self.retry_after_s, self.word = status, retry_after_s, word
+        self._message = message
         passing = self.clashed or self.astray or status in {UNAUTHORIZED, GONE, _TOO_MANY}
         too_large = _TOO_LARGE.search(message) is not None
         refused = too_large or (0 < status < _BROKEN and not passing)
@@ -70,7 +78,7 @@ class KubernetesError(RunnerError):
     @property
     def absent(self) -> bool:
         """Tell whether an API server says that there is no such object."""
-        return self.status == NOT_FOUND and self.word == _ABSENT
+        return self.status == NOT_FOUND and self.word == _ABSENT and _NO_KIND not in self._message
 
     @property
     def astray(self) -> bool:
@@ -78,17 +86,18 @@ class KubernetesError(RunnerError):
 
         Neither says anything of the object: `absence.lacks` asks on.
         """
-        return self.status == NOT_FOUND and self.word != _ABSENT
+        return self.status == NOT_FOUND and not self.absent
 
     @property
     def unauthorised(self) -> bool:
         """Tell whether the account may not do this, as far as the API server knows its rights."""
-        return self.status == FORBIDDEN and _NO_RIGHT.search(str(self)) is not None
+        return self.status == FORBIDDEN and _NO_RIGHT.search(self._message) is not None
 
     @property
     def replaced(self) -> bool:
-        """Tell whether what was to be deleted by its uid is gone, or another has its name now."""
-        return self.status == CONFLICT and _OTHER_UID.search(str(self)) is not None
+        """Tell whether what was meant by its uid is gone, or another has its name now."""
+        told = self.status in {CONFLICT, _UNFIT}
+        return told and _OTHER_UID.search(self._message) is not None
 
 
 def refusal(
@@ -111,7 +120,7 @@ def refusal(
     elif status == NOT_FOUND and "namespaces" in said:
         said = f"{said}; make it, or name another one"
     word = str(told.get("reason") or "")
-    elsewhere = status >= _BROKEN or (status == NOT_FOUND and word != _ABSENT)
+    elsewhere = status >= _BROKEN or (status == NOT_FOUND and (word != _ABSENT or _NO_KIND in said))
     what = f"{method} {path.partition('?')[0]}: " if elsewhere else ""
     after = str(headers.get("Retry-After") or "")
     return KubernetesError(

@@ -92,7 +92,7 @@ class Holds:
             self._places.cluster(spot.place.address).call("PATCH", path, body)
         except KubernetesError as e:
             # It went, or another took its name; its watcher hears of it.
-            if not e.absent and e.status != CONFLICT:
+            if not e.absent and not e.replaced and e.status != CONFLICT:
                 raise
 
 

@@ -100,6 +100,9 @@ def test_whose_404_it_is() -> None:
     assert (own.absent, own.astray, own.retry) == (True, False, False)
     assert (other.absent, other.astray, other.retry) == (False, True, True)
     assert (other.reason, path in str(other)) == (Reason.TARGET_UNREACHABLE, True)
+    body["message"] = "the server could not find the requested resource"
+    kind = refusal("GET", path, 404, {}, json.dumps(body).encode())
+    assert (kind.absent, kind.astray, path in str(kind)) == (False, True, True), "of no object"
 
 
 @pytest.mark.parametrize(("found", "gone"), [("", True), (UID[::-1], True), (UID, False)])
@@ -108,6 +111,17 @@ def test_a_conflict_over_a_uid_that_is_gone(found: str, gone: bool) -> None:
     said = f"Precondition failed: UID in precondition: {UID}, UID in object meta: {found}"
     assert KubernetesError(said, 409, word="Conflict").replaced is gone
     assert not KubernetesError("the object has been modified", 409, word="Conflict").replaced
+
+
+def test_a_uid_that_another_object_has_now() -> None:
+    """In the words of real API servers: of a delete by uid, and of a patch."""
+    there = f"the UID in the precondition ({UID}) does not match the UID in record ({UID[::-1]})"
+    said = f'Operation cannot be fulfilled on Job.batch "x": {there}. The object might have been'
+    assert KubernetesError(said, 409, word="Conflict").replaced
+    said = f'Job.batch "x" is invalid: metadata.uid: Invalid value: "{UID}": field is immutable'
+    assert KubernetesError(said, 422, word="Invalid").replaced
+    said = 'Job.batch "x" is invalid: spec.template: Invalid value: "x": field is immutable'
+    assert not KubernetesError(said, 422, word="Invalid").replaced
 
 
 def test_an_end_spares_who_has_the_name_now(runner: KubernetesRunner, cluster: Kubernetes) -> None:

@@ -153,7 +153,8 @@ class Cluster:
                 message = f'{kind.full} "{name}": the object has been modified'
                 raise RefusedError(409, "Conflict", message)
             if meta.get("uid", known["uid"]) != known["uid"]:
-                raise RefusedError(409, "Conflict", "the uid is another one")
+                message = f'metadata.uid: Invalid value: "{meta["uid"]}": field is immutable'
+                raise RefusedError(422, "Invalid", f'{kind.kind} "{name}" is invalid: {message}')
             if part == "status":
                 new = {**old, "status": new.get("status", {})}
             else:

@@ -53,8 +53,9 @@ def check_uid(options: Obj, uid: str) -> None:
     """Refuse to delete an object that is not the one that was meant."""
     wanted = (options.get("preconditions") or {}).get("uid", uid)
     if wanted != uid:
-        words = f"UID in precondition: {wanted}, UID in object meta: {uid}"
-        raise RefusedError(409, "Conflict", f"Precondition failed: {words}")
+        words = f"the UID in the precondition ({wanted}) does not match the UID in record ({uid})"
+        message = f"Operation cannot be fulfilled: {words}. The object might have been deleted"
+        raise RefusedError(409, "Conflict", f"{message} and then recreated")
 
 
 def now() -> str:
