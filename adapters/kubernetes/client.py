@@ -98,8 +98,7 @@ class Cluster:
             try:
                 found = self.call("GET", path)
             except KubernetesError as e:
-                gone = e.absent or (e.astray and group and api not in self.versions(group))
-                if not gone:
+                if not e.absent and not (e.astray and self._lacks(group, version)):
                     raise
                 found = {}
             for one in found.get("resources") or ():
@@ -109,6 +108,9 @@ class Cluster:
             message = f"the cluster has no kind `{kind}` of {api}: install its controller"
             raise KubernetesError(message, status=NOT_FOUND, word="NotFound")
         return self._plurals[key]
+
+    def _lacks(self, group: str, version: str) -> bool:
+        return f"{group}/{version}" not in self.versions(group) if group else version != "v1"
 
     def versions(self, group: str) -> list[str]:
         """Return the versions in which a group is served, as `<group>/<version>`.

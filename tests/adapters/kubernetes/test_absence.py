@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.errors import KubernetesError, refusal
 from launchyard.adapters.kubernetes.notes import wished
 from launchyard.adapters.kubernetes.paths import JOBS as KIND
@@ -111,6 +112,18 @@ def test_a_conflict_over_a_uid_that_is_gone(found: str, gone: bool) -> None:
     said = f"Precondition failed: UID in precondition: {UID}, UID in object meta: {found}"
     assert KubernetesError(said, 409, word="Conflict").replaced is gone
     assert not KubernetesError("the object has been modified", 409, word="Conflict").replaced
+
+
+@pytest.mark.parametrize(
+    ("api", "kind"),
+    [("v1", "Pood"), ("v2", "Pod"), ("batch/v9", "Job"), ("none.example/v1", "Sim")],
+)
+def test_a_kind_that_is_not_there_is_told(cluster: Kubernetes, api: str, kind: str) -> None:
+    """Whether it is the kind, the version or the group: trying again helps nobody."""
+    with closing(Cluster(Address(cluster.kubeconfig))) as found:
+        with pytest.raises(RunnerError, match=f"no kind `{kind}` of {api}") as caught:
+            found.plural(api, kind)
+        assert not caught.value.retry
 
 
 def test_a_uid_that_another_object_has_now() -> None:

@@ -16,12 +16,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.rig.kubernetes.cluster import Cluster
 from tests.rig.kubernetes.defaults import check_keys, without
-from tests.rig.kubernetes.kinds import PODS
+from tests.rig.kubernetes.kinds import BUILT_IN, PODS
 from tests.rig.kubernetes.kubelet import Kubelet
 from tests.rig.kubernetes.objects import Obj, RefusedError, merged
 from tests.rig.kubernetes.watching import Wanted, changes_of, page_of
 
 _PATH: Final = re.compile(r"/(?:api/(v1)|apis/([^/]+)/([^/]+))(?:/(.*))?")
+_NO_KIND: Final = "the server could not find the requested resource"
+_OWN_GROUPS: Final = frozenset(kind.group for kind in BUILT_IN)
+"""An API server says of its own groups in JSON that they have no such kind or version."""
+
 _VERBS: Final = ("create", "delete", "get", "list", "patch", "update", "watch")
 
 
@@ -106,18 +110,13 @@ class Handler(BaseHTTPRequestHandler):
         scheme, _, shown = str(self.headers.get("Authorization")).partition(" ")
         if token and (scheme.lower(), shown) != ("bearer", token):
             raise RefusedError(401, "Unauthorized", "Unauthorized")
-        if self.served.starting:
-            self.served.starting -= 1
-            message = f'forbidden: User "agent" cannot {self.command.lower()} path "{path}"'
-            raise RefusedError(403, "Forbidden", message)
-        if path == "/readyz" and self.served.unready:
-            raise RefusedError(500, "InternalError", "[-]poststarthook/rbac/bootstrap-roles failed")
+        self._begin(path)
         if (itself := _of_itself(cluster, path.rstrip("/"))) is not None:
             self._answer(200, itself)
             return
         match = _PATH.fullmatch(path)
         if match is None:
-            raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+            raise RefusedError(404, "NotFound", _NO_KIND)
         group, version = match[2] or "", match[1] or match[3]
         words = [word for word in (match[4] or "").split("/") if word]
         found = [] if words else _resources(cluster, group, version)
@@ -130,11 +129,22 @@ class Handler(BaseHTTPRequestHandler):
         if words[:1] == ["namespaces"] and len(words) > 2:
             space, words = words[1], words[2:]
         kind = cluster.kinds.get((group, version, words[0])) if words else None
+        if kind is None and group in _OWN_GROUPS:
+            raise RefusedError(404, "NotFound", _NO_KIND)
         if kind is None:
             self._answer(404, "404 page not found\n", "text/plain")
             return
         name, part = [*words[1:], "", ""][:2]
         self._serve(Wanted(self.command, query, body, kind, space, name, part))
+
+    def _begin(self, path: str) -> None:
+        """Refuse what a server refuses that has just begun."""
+        if self.served.starting:
+            self.served.starting -= 1
+            message = f'forbidden: User "agent" cannot {self.command.lower()} path "{path}"'
+            raise RefusedError(403, "Forbidden", message)
+        if path == "/readyz" and self.served.unready:
+            raise RefusedError(500, "InternalError", "[-]poststarthook/rbac/bootstrap-roles failed")
 
     def _serve(self, wanted: Wanted) -> None:
         served, kind = self.served, wanted.kind
