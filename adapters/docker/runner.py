@@ -184,7 +184,8 @@ class DockerRunner:
         self._outputs.forget(handle)
 
     def close(self) -> None:
-        """Give the connections to the engine back."""
+        """Give the connections to the engine back; nothing more is sent to it."""
+        self._stopper.close()
         self._pruner.close()
         self._engine.close()
 

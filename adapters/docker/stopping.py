@@ -15,6 +15,7 @@ from launchyard.ports.runner import RunnerError
 _log = logging.getLogger(__name__)
 _AGAIN_S: Final = 1.0
 _TRIES: Final = 60
+_CLOSE_S: Final = 2.0
 
 
 class Stopper:
@@ -25,6 +26,7 @@ class Stopper:
         self._changed = threading.Condition()
         self._due: list[tuple[float, str, int]] = []
         self._thread: threading.Thread | None = None
+        self._is_closed = False
 
     def add(self, uid: str, wait_s: float) -> None:
         """Kill the container *uid* in *wait_s* seconds."""
@@ -35,9 +37,17 @@ class Stopper:
                 self._thread.start()
             self._changed.notify()
 
+    def close(self) -> None:
+        """Send nothing more: who cancels again after a restart has what is due then sent."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+
     def _run(self) -> None:
-        while True:
-            uid, tries = self._next()
+        while (due := self._next()) is not None:
+            uid, tries = due
             try:
                 self._engine.kill(uid, "SIGKILL")
             except RunnerError as e:
@@ -47,10 +57,10 @@ class Stopper:
                         again = time.monotonic() + _AGAIN_S
                         heapq.heappush(self._due, (again, uid, tries + 1))
 
-    def _next(self) -> tuple[str, int]:
-        """Wait until a container is due."""
+    def _next(self) -> tuple[str, int] | None:
+        """Wait until a container is due; None when nothing more is to be sent."""
         with self._changed:
-            while True:
+            while not self._is_closed:
                 if not self._due:
                     self._changed.wait()
                     continue
@@ -59,3 +69,4 @@ class Stopper:
                     _, uid, tries = heapq.heappop(self._due)
                     return uid, tries
                 self._changed.wait(wait_s)
+            return None

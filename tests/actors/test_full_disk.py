@@ -12,7 +12,7 @@ from tests.actors.kit import Bench, Running, gated, runs_of, until
 from tests.actors.server import ScriptedServer
 
 S = AttemptState
-FILL = f": {'x' * 100_000}"
+FILL = "x" * 100_000
 
 
 class Disk:
@@ -42,9 +42,9 @@ def full(running: Running) -> bool:
     return "make room" in errors.get("journal", "")
 
 
-def big(marker: Path) -> tuple[str, ...]:
+def big(marker: Path, times: int) -> tuple[str, ...]:
     """Return a command that the journal needs much room for."""
-    return ("/bin/sh", "-c", f"echo ran >>{marker}; {FILL}")
+    return ("/bin/sh", "-c", f"echo ran >>{marker}", *[FILL] * times)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_full_disk_only_makes_wait(tmp_path: Path, server: ScriptedServer) -> 
     with bench.running() as running:
         server.wait_state("a", S.RUNNING)
         disk.leave(0)
-        server.enqueue("b", *big(tmp_path / "b"))
+        server.enqueue("b", *big(tmp_path / "b", 1))
         until(lambda: full(running), "the message")
         (tmp_path / "a.go").touch()
         assert runs_of(tmp_path / "b") == 0
@@ -71,7 +71,8 @@ def test_a_full_disk_only_makes_wait(tmp_path: Path, server: ScriptedServer) -> 
             assert server.wait_end(item).state is S.SUCCEEDED
         until(lambda: not running.agent.view.status().errors, "no more message")
         disk.leave(0)
-        server.enqueue("c", *big(tmp_path / "c"))
+        # Much more than what the first two may have left free.
+        server.enqueue("c", *big(tmp_path / "c", 5))
         until(lambda: full(running), "the message again")
         running.agent.signal(15)
         code, text = running.wait()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -122,6 +123,18 @@ def test_a_stubborn_job_is_killed(docker: Docker, runner: DockerRunner) -> None:
     assert time.monotonic() - before >= 1.0
     runner.remove(handle)
     assert not docker.run("volume", "ls", "--quiet", "--filter", f"name={handle.name}")
+
+
+def test_a_closed_runner_kills_nothing_more(docker: Docker, runner: DockerRunner) -> None:
+    """What is due later is left to the next process, which cancels again."""
+    handle = runner.submit(launch("trap '' TERM; while :; do sleep 0.1; done", {"init": False}))
+    with closing(DockerRunner(Address(url=f"unix://{docker.socket}"), "")) as other:
+        other.cancel(handle, 600.0, Reason.CANCELLED)
+        assert "stopper" in [thread.name for thread in threading.enumerate()]
+    assert "stopper" not in [thread.name for thread in threading.enumerate()]
+    runner.cancel(handle, 0.0, Reason.CANCELLED)
+    assert end(runner, handle).state is S.CANCELLED
+    runner.remove(handle)
 
 
 def test_an_interrupted_submit_is_finished(docker: Docker, runner: DockerRunner) -> None:
