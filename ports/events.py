@@ -131,6 +131,12 @@ JOBS_UNKNOWN: Final = Event(
 CANCEL_FAILED: Final = Event(
     "cancel_failed", _W, "{name} cannot be cancelled now: {error}", "It is tried again."
 )
+CONTAINER_WARNED: Final = Event(
+    "container_warned",
+    _W,
+    "the engine took {name}, and warns: {told}",
+    "It runs all the same, without what the engine left out.",
+)
 NOTE_REFUSED: Final = Event(
     "note_refused",
     _W,

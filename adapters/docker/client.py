@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,15 +18,17 @@ from launchyard.adapters.docker.engine import Address
 from launchyard.adapters.docker.older import as_known
 from launchyard.domain.documents import Json
 from launchyard.domain.reason import Reason
+from launchyard.ports import events
 from launchyard.ports.runner import RunnerError
 
+_log = logging.getLogger(__name__)
 LIMIT_S: Final = 12
 """How long one call may take; the port promises 15 s."""
 
 UNAUTHORIZED: Final = 401
 GONE: Final = 404
 CONFLICT: Final = 409
-_BROKEN: Final = 500
+BROKEN: Final = 500
 _WORDS: Final = 600
 _LOGIN: Final = "unauthorized, for docker's program for credentials fails"
 _PIECE_B: Final = 256 * 1024
@@ -35,7 +38,7 @@ class EngineError(RunnerError):
     """What the engine says is wrong; `status` is HTTP's, 0 when it did not answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:
-        refused = 0 < status < _BROKEN
+        refused = 0 < status < BROKEN
         reason = Reason.SUBMIT_FAILED if refused else Reason.TARGET_UNREACHABLE
         super().__init__(message[:_WORDS], reason=reason, retry=not refused)
         self.status = status
@@ -128,6 +131,11 @@ class Engine:
         with engine_errors("the engine cannot be asked"):
             return str(self._api.info()["ID"])
 
+    def plugins(self, kind: str) -> Sequence[str]:
+        """Return the names of the drivers of a *kind*, in the engine's word, that are ready."""
+        with engine_errors("the engine cannot be asked"):
+            return list((self._api.info().get("Plugins") or {}).get(kind) or ())
+
     def inspect(self, name: str) -> Mapping[str, Any] | None:
         """Return all about the container with this name or id, None when there is none."""
         with engine_errors(f"{name} cannot be looked at"):
@@ -138,11 +146,12 @@ class Engine:
             return found
 
     def create(self, name: str, request: Mapping[str, Json], platform: str) -> str:
-        """Create a container and return its id."""
+        """Create a container and return its id; what the engine has against it is logged."""
         with engine_errors(f"{name} cannot be created"):
-            made = self._api.create_container_from_config(
-                as_known(request, self._api.api_version), name, platform=platform or None
-            )
+            known = as_known(request, self._api.api_version)
+            made = self._api.create_container_from_config(known, name, platform=platform or None)
+            if told := "; ".join(made.get("Warnings") or ()):
+                events.CONTAINER_WARNED.log(_log, name=name, told=told)
             return str(made["Id"])
 
     def start(self, uid: str) -> None:

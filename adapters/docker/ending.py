@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from launchyard.adapters.docker.refusals import reason_of, words_of
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Observation
@@ -59,28 +60,6 @@ def observation(found: Mapping[str, Any], wish: Reason | None) -> Observation:
             state=S.FAILED, reason=reason_of(said), detail=words_of(said), at_ms=at_ms
         )
     return _ended(state, code or 0, at_ms, limited=_has_limit(found))
-
-
-def reason_of(said: str) -> Reason:
-    """Return why a container could not be started, by the engine's words."""
-    low = said.lower()
-    if "no space left" in low:
-        return Reason.DISK_FULL
-    if "executable file not found" in low or (
-        "exec" in low and ("no such file" in low or "permission denied" in low)
-    ):
-        return Reason.COMMAND_NOT_FOUND
-    return Reason.SUBMIT_FAILED
-
-
-def words_of(said: str) -> str:
-    """Return the engine's words about a failed start, with what to do where that is known."""
-    if 'device driver "cdi"' in said:
-        remedy = 'have `"features": {"cdi": true}` in its daemon.json, from Docker 25 on'
-        return f"{said}; this engine knows no devices by their CDI names: {remedy}"
-    if "device driver" in said and "gpu" in said:
-        return f"{said}; this engine has no driver for GPUs: install NVIDIA's container toolkit"
-    return said
 
 
 def _wished(wish: Reason, *, code: int | None, at_ms: int | None) -> Observation:

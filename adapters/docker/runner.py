@@ -11,15 +11,14 @@ from launchyard.adapters.docker.ending import (
     UNKNOWN,
     is_fresh,
     observation,
-    reason_of,
     runs,
-    words_of,
 )
 from launchyard.adapters.docker.engine import Address, scope_of
 from launchyard.adapters.docker.images import Images
 from launchyard.adapters.docker.logs import Logs
 from launchyard.adapters.docker.outputs import Limits, Outputs
 from launchyard.adapters.docker.pruning import Pruner, Pruning
+from launchyard.adapters.docker.refusals import not_created, not_started
 from launchyard.adapters.docker.stopping import Stopper
 from launchyard.adapters.docker.watch import DockerWatch
 from launchyard.domain.naming import AGENT, ATTEMPT, INSTALLATION, ITEM, Owner, label_value
@@ -200,10 +199,9 @@ class DockerRunner:
             except EngineError as e:
                 if e.status == CONFLICT:
                     return None
-                if e.status != GONE:
-                    raise
-                lacks = any(word in str(e).lower() for word in _NO_IMAGE)
-                if not lacks or ready.pulled or plan.pull != "missing":
+                if e.status != GONE or not any(word in str(e).lower() for word in _NO_IMAGE):
+                    raise not_created(e, plan.request, self._engine) from None
+                if ready.pulled or plan.pull != "missing":
                     raise RunnerError(str(e), reason=Reason.SOURCE_NOT_FOUND) from None
             # It was removed meanwhile, or is of another platform: `docker run` fetches it, too.
             ready = self._images.ensure(launch.name, plan, anew=True)
@@ -236,7 +234,7 @@ class DockerRunner:
             if found is not None and runs(found):
                 return
             self._engine.remove(handle.uid)
-            raise RunnerError(words_of(str(e)), reason=reason_of(str(e))) from None
+            raise not_started(e) from None
 
     def _find(self, handle: Handle) -> Mapping[str, Any] | None:
         if handle.scope != self._scope:

@@ -78,7 +78,7 @@ def test_gpus_are_asked_for(docker: Docker, runner: DockerRunner) -> None:
     docker.run("rm", uid)
     assert [(one["DeviceIDs"], one["Capabilities"]) for one in asked] == [(["0", "2"], [["gpu"]])]
     error = refusal(runner, wish)
-    assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, False)
+    assert (error.reason, error.retry) == (Reason.CONTAINER_CONFIG, False)
     assert "container toolkit" in str(error)
     assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
 
@@ -87,7 +87,7 @@ def test_devices_are_asked_for_by_name(docker: Docker, runner: DockerRunner) -> 
     """What no engine can find says so, by its driver or by its name; nothing stays behind."""
     wish = launch("true", {"device": "launchyard.example/none=0"})
     error = refusal(runner, wish)
-    assert (error.reason, error.retry) == (Reason.SUBMIT_FAILED, False)
+    assert (error.reason, error.retry) == (Reason.CONTAINER_CONFIG, False)
     # By the name where the engine looks for it, else with the way to have it look.
     assert "unresolvable CDI" in str(error) or "daemon.json" in str(error)
     assert wish.name not in docker.run("ps", "--all", "--format", "{{.Names}}")
