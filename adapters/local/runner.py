@@ -108,11 +108,8 @@ class LocalRunner:
             if known is not None:
                 known.hurry(grace_s)
                 return
-            known = Ending(
-                lambda: self._target(handle, records),
-                grace_s,
-                lambda: self._forget(name),
-            )
+            target, forget = lambda: self._target(handle, records), lambda: self._forget(name)
+            known = Ending(target, grace_s, forget)
             self._endings[name] = known
             self._agenda.add(0, known)
 
@@ -155,11 +152,12 @@ class LocalRunner:
         with runner_errors("what runs here cannot be listed"):
             names = sorted(os.listdir(f"{self._config.root}/runs"))  # noqa: PTH208 - texts are wanted
         for records in (self._records(name) for name in names if is_name(name)):
-            ownership, started = records.ownership(), records.started()
-            if ownership is None or started is None or not _of(ownership, installation):
-                continue  # not ours, or a start is on its way
-            handle, since_ms = self._handle(records.name, started), records.started_ms()
-            found.append(Owned(handle=handle, owner=ownership.owner, created_ms=since_ms))
+            ownership = records.ownership()
+            if ownership is None or not _of(ownership, installation):
+                continue
+            if (started := self._starter.if_settled(records)) is not None:
+                handle, since_ms = self._handle(records.name, started), records.started_ms()
+                found.append(Owned(handle=handle, owner=ownership.owner, created_ms=since_ms))
         return found
 
     def remove(self, handle: Handle) -> None:

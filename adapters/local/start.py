@@ -60,6 +60,12 @@ class Starter:
                 started = records.started()
         return started
 
+    def if_settled(self, records: Records) -> Started | None:
+        """Return the same, and None where a start hangs or its folder is gone."""
+        with suppress(OSError):
+            return self.settled(records)
+        return None
+
     def _standing(self, records: Records) -> Started | None:
         """Return who runs it; forget what came too late or was cut short."""
         started, end = records.started(), records.exit()
