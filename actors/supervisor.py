@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -229,6 +230,9 @@ class Supervisor(Role[SupervisorFact]):
             kit.hosts.send(host, tuple(messages))
         for launch in step.launches:
             kit.gate.put(launch)
+        if step.launches:
+            # Whoever asks for them waits for the network; what is left here can go on meanwhile.
+            time.sleep(0)
         if step.reports:
             kit.reporter.put(Outgoing(tuple(step.reports)))
         if step.releases:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -155,6 +156,12 @@ def _shown(scope: Scope) -> bytes:
     return next((value for name, value in scope["headers"] if name == b"authorization"), b"")
 
 
+@lru_cache(maxsize=1)
+def _date(now_s: int) -> bytes:
+    """Return the time as headers have it; the same for all answers of a second."""
+    return formatdate(now_s, usegmt=True).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What the log says of an answer."""
@@ -194,7 +201,7 @@ class _Passage:
             extra = [
                 (b"x-request-id", self._id),
                 (b"x-content-type-options", b"nosniff"),
-                (b"date", formatdate(usegmt=True).encode()),
+                (b"date", _date(int(time.time()))),
             ]
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
             took_s = time.perf_counter() - self._began

@@ -7,7 +7,6 @@ ends, and `stopping` brings them about.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from launchyard.adapters.local import machine
 from launchyard.adapters.local.agenda import Agenda
 from launchyard.adapters.local.ending import ending, unknown
 from launchyard.adapters.local.errors import runner_errors
+from launchyard.adapters.local.folders import remove_folder
 from launchyard.adapters.local.guard import LogGuard
 from launchyard.adapters.local.outputs import output_files
 from launchyard.adapters.local.process import Mark, Process, find_marked, hold, reap
@@ -168,7 +168,7 @@ class LocalRunner:
             raise RunnerError(message, reason=Reason.AGENT_ERROR)
         with runner_errors(f"what {handle.name} left cannot be removed"):
             if ownership is not None:
-                _remove_tree(ownership.folder)
+                remove_folder(ownership.folder)
             records.remove()
         self._guard.discard(records.log())
         self._sweeper.forget(handle.name)
@@ -283,16 +283,3 @@ def _read_uid(uid: str) -> Started | None:
     if boot and pid.isdigit() and start.isdigit():
         return Started(boot, Process(int(pid), int(start)))
     return None
-
-
-def _remove_tree(folder: str) -> None:
-    """Remove a job's folder, also what the job has closed to itself."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        for inside, _, _ in os.walk(folder):
-            with suppress(OSError):
-                Path(inside).chmod(0o700)
-        shutil.rmtree(folder)

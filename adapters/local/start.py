@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from launchyard.adapters.local import machine
+from launchyard.adapters.local.folders import make_folders
 from launchyard.adapters.local.process import marks_of, stat
 from launchyard.adapters.local.records import Ownership, Records, Started
 from launchyard.adapters.local.wrapper import Wrapped, spawn
@@ -75,7 +76,7 @@ class Starter:
         return None
 
     def _spawn(self, launch: Launch, plan: LocalPlan, records: Records, lock: int) -> Started:
-        _make_folders(plan)
+        make_folders(plan)
         _check_deadline(launch)
         pid = spawn(
             self._shell,
@@ -148,14 +149,6 @@ def _check_deadline(launch: Launch) -> None:
 def _environment(launch: Launch, plan: LocalPlan) -> Mapping[str, str]:
     """Return the job's variables, with those by which its processes are found again."""
     return {**plan.env, **launch.secrets, **marks_of(launch.owner)}
-
-
-def _make_folders(plan: LocalPlan) -> None:
-    for folder in (plan.folder, plan.work, plan.output, plan.tmp):
-        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not Path(plan.cwd).is_dir():
-        message = f"the working directory {plan.cwd} is not in the source"
-        raise RunnerError(message, reason=Reason.SPEC_INVALID)
 
 
 def _missing(plan: LocalPlan) -> str:

@@ -16,6 +16,7 @@ from launchyard.ports.journal import Batch, Contents, Entry, JournalError
 
 FILE: Final = "journal.db"
 _VERSION: Final = 1
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _ROOM_B: Final = 1024 * 1024
 _TABLES: Final = """
 CREATE TABLE entries (item TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
@@ -174,4 +175,4 @@ class SqliteJournal:
 
 
 def _text(document: object) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return _ENCODER.encode(document)

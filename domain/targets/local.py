@@ -95,7 +95,7 @@ def plan_local(spec: LaunchSpec, config: Json, context: LocalContext) -> LocalPl
     if problems:
         raise DocumentError(problems)
     folder, defaults = context.folder, context.defaults
-    work, output, tmp = (posixpath.join(folder, part) for part in ("work", "outputs", "tmp"))
+    work, output, tmp = parts_of(folder)
     declared = {**settings.env, **spec.env}
     facts = replace(context.facts, declared=declared, home=folder, output=output, tmp=tmp)
     return LocalPlan(
@@ -118,6 +118,12 @@ def plan_local(spec: LaunchSpec, config: Json, context: LocalContext) -> LocalPl
         ),
         nice=settings.nice,
     )
+
+
+def parts_of(folder: str) -> tuple[str, str, str]:
+    """Return where the source code, the outputs and the temporary files of a job's folder are."""
+    work, output, tmp = (posixpath.join(folder, part) for part in ("work", "outputs", "tmp"))
+    return work, output, tmp
 
 
 def in_venv(plan: LocalPlan, venv: str) -> LocalPlan:
