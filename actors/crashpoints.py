@@ -29,6 +29,7 @@ _EFFECTS: Final = (
     "to_main.{}_send",
     "logs.{}_send",
     "outputs.{}_send",
+    "prepare.{}_call",
     "submit.{}_call",
     "cancel.{}_call",
     "remove.{}_call",

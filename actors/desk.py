@@ -192,15 +192,9 @@ class Desk:
         place = row.place
         if place is None:
             return
-        find = Find(
-            ref_of(row),
-            self.owner_of(row),
-            place.name,
-            row.grant.log_cursors,
-            self.grace_s(row),
-            row.cancel,
-        )
-        self.to_host(row, find)
+        cursors, grace_s = row.grant.log_cursors, self.grace_s(row)
+        owner = self.owner_of(row)
+        self.to_host(row, Find(ref_of(row), owner, place.name, cursors, grace_s, row.cancel))
 
     def send_cancel(self, row: Attempt) -> None:
         """Have the row's thing stopped, if that is wanted."""
@@ -273,13 +267,22 @@ class Desk:
             # It may be running: then nothing must be built into its folder, nor judged.
             self.find(row)
             return
+        launch, cursors = self._launch(row, target, place), row.grant.log_cursors
+        self.to_host(row, Submit(ref_of(row), launch, cursors))
+
+    def prepare(self, row: Attempt, target: Target) -> None:
+        """Have the row's start made ready while the server is asked whether it may be made."""
+        launch = self._launch(row, target, self.place_of(row, target))
+        self.to_host(row, Submit(ref_of(row), launch, early=True))
+
+    def _launch(self, row: Attempt, target: Target, place: Place) -> Launch:
         planned, plan = self.planned(row), self.planned(row).plan
         if row.product is not None:
             made = row.product
             built = Built(key=made.key, path=made.path, image=made.image, cache=made.cache)
             plan = target.with_built(plan, built, made.folder)
         owner = self.owner_of(row)
-        launch = Launch(
+        return Launch(
             owner=owner,
             name=place.name,
             labels=labels(owner, digest(row.grant.spec)),
@@ -287,7 +290,6 @@ class Desk:
             deadline=self.session.leases.deadline,
             secrets=planned.secrets,
         )
-        self.to_host(row, Submit(ref_of(row), launch, row.grant.log_cursors))
 
     def _tell(self, row: Attempt, news: Fact) -> None:
         """Let listeners hear of a step, once it is on record."""

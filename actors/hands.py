@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
@@ -31,7 +32,7 @@ from launchyard.actors.shipper import LogShipper
 from launchyard.domain.attempt import ENDS
 from launchyard.domain.reason import Reason
 from launchyard.ports import events
-from launchyard.ports.runner import Handle, Observation, Runner, RunnerError
+from launchyard.ports.runner import Handle, Observation, Preparer, Runner, RunnerError
 from launchyard.ports.runner import Watch as TargetWatch
 
 _log = logging.getLogger(__name__)
@@ -102,6 +103,8 @@ class Launcher(_Hand):
             self.mailbox.held = left
             self.mailbox.doing = f"{type(letter).__name__.lower()} {getattr(letter, 'ref', '')}"
             match letter:
+                case Submit(early=True):
+                    self._prepare(letter)
                 case Submit():
                     self._submit(letter)
                 case Find():
@@ -111,6 +114,16 @@ class Launcher(_Hand):
                 case _:
                     events.MESSAGE_UNKNOWN.log(_log, who="a launcher", what=letter)
         self.mailbox.held = 0
+
+    def _prepare(self, wish: Submit) -> None:
+        """Have a start ready where the target knows how; what fails now the submit will tell."""
+        ledger, runner = self.host.ledger, self.runner
+        if not isinstance(runner, Preparer) or ledger.handle_of(wish.ref) is not None:
+            return
+        with suppress(RunnerError):
+            reach("prepare.before_call")
+            runner.prepare(wish.launch)
+            reach("prepare.after_call")
 
     def _submit(self, wish: Submit) -> None:
         ref, ledger = wish.ref, self.host.ledger

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 RETRY: Final = "retry:"
 _TRIES: Final = 5
 _LONGEST_S: Final = 30.0
+_PREPARED: Final = 2
 
 
 class Launches:
@@ -78,6 +79,19 @@ class Launches:
                 waiting_builds += needs_build
                 waiting_launches += not needs_build
         desk.session.standing.wait(builds=waiting_builds, launches=waiting_launches)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Have what was asked about made ready on this machine, where that is not too much at once.
+
+        A start takes longer than the answer; in a crowd nobody waits for a single one.
+        """
+        desk, asked = self._desk, self._desk.table.step.launches
+        for wish in asked if len(asked) <= _PREPARED else ():
+            row = desk.table.rows[wish.lease.item]
+            target = desk.target_of(row)
+            if target is not None and target.host_bound:
+                desk.prepare(row, target)
 
     def answered(self, fact: Fenced) -> None:
         """Submit what the fenced write permits, and nothing else."""

@@ -29,11 +29,12 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Create the thing on the target, or adopt it; watch it, and ship its log."""
+    """Create the thing, or adopt it; watch it, and ship its log. If *early*, only be ready to."""
 
     ref: Ref
     launch: Launch
     cursors: Mapping[str, int] = field(default_factory=dict)
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,13 +226,13 @@ class Supervisor(Role[SupervisorFact]):
 
     def _send(self, step: Step) -> None:
         kit = self._kit
-        for host, messages in step.to_hosts.items():
-            kit.hosts.send(host, tuple(messages))
         for launch in step.launches:
             kit.gate.put(launch)
         if step.launches:
             # Whoever asks for them waits for the network; what is left here can go on meanwhile.
             time.sleep(0)
+        for host, messages in step.to_hosts.items():
+            kit.hosts.send(host, tuple(messages))
         if step.reports:
             kit.reporter.put(Outgoing(tuple(step.reports)))
         if step.releases:

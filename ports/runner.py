@@ -216,6 +216,21 @@ class Runner(Protocol):
 
 
 @runtime_checkable
+class Preparer(Protocol):
+    """What a `Runner` may be besides: one that can have a start ready before it may be made."""
+
+    def prepare(self, launch: Launch) -> None:
+        """Do what a `submit` of *launch* would do first; nothing of the job may begin.
+
+        Called while nobody knows yet whether the attempt may start, and when its lease ends, so the
+        deadline means nothing. A submit may follow in milliseconds or never: what is not used soon
+        the runner takes back by itself, and `find`, `list_owned` and other processes know nothing
+        of it.
+        """
+        ...
+
+
+@runtime_checkable
 class LogTeller(Protocol):
     """What a `Runner` may be besides: one that says by itself when its logs go on.
 

@@ -39,7 +39,7 @@ def remove_folder(folder: str) -> None:
     Raises:
         OSError: something in it cannot be removed.
     """
-    if _was_empty(folder):
+    if remove_empty(folder):
         return
     try:
         shutil.rmtree(folder)
@@ -52,8 +52,8 @@ def remove_folder(folder: str) -> None:
         shutil.rmtree(folder)
 
 
-def _was_empty(folder: str) -> bool:
-    """Remove a folder that holds nothing but what we made; tell whether it was so."""
+def remove_empty(folder: str) -> bool:
+    """Remove a job's folder that holds nothing but what we made; tell whether it was so."""
     try:
         for part in parts_of(folder):
             os.rmdir(part)  # noqa: PTH106

@@ -19,6 +19,7 @@ from launchyard.adapters.local.errors import runner_errors
 from launchyard.adapters.local.folders import remove_folder
 from launchyard.adapters.local.guard import LogGuard
 from launchyard.adapters.local.outputs import output_files
+from launchyard.adapters.local.parking import Parking
 from launchyard.adapters.local.process import Mark, Process, find_marked, hold, reap
 from launchyard.adapters.local.records import Ownership, Records, Started, Wish, is_name
 from launchyard.adapters.local.start import Starter
@@ -45,13 +46,15 @@ SOURCE = "main"
 class LocalConfig:
     """Where the runner keeps its records, and its limits.
 
-    *root* belongs to this user alone. Logs are looked at every *log_look_s* for their length.
+    *root* belongs to this user alone. Logs are looked at every *log_look_s* for their length. What
+    was prepared is kept for *parked_s*.
     """
 
     root: str
     shell: str = "/bin/sh"
     most_outputs: int = 10_000
     log_look_s: float = 10.0
+    parked_s: float = 2.0
 
 
 class LocalRunner:
@@ -63,8 +66,9 @@ class LocalRunner:
             Path(config.root, "runs").mkdir(mode=0o700, parents=True, exist_ok=True)
             self._scope = machine.scope(config.root)
             self._boot = machine.boot_id()
-        self._starter = Starter(config.shell, self._boot)
         self._agenda = Agenda()
+        self._parking = Parking(self._agenda, config.parked_s)
+        self._starter = Starter(config.shell, self._boot, self._parking)
         self._sweeper = Sweeper(self._agenda)
         self._guard = LogGuard(self._agenda, config.log_look_s)
         self._counter = machine.oom_counter()
@@ -74,6 +78,10 @@ class LocalRunner:
 
     def scope(self) -> str:
         return self._scope
+
+    def prepare(self, launch: Launch) -> None:
+        with runner_errors(f"{launch.name} cannot be prepared"):
+            self._starter.prepare(launch, self._records(launch.name))
 
     def submit(self, launch: Launch) -> Handle:
         with runner_errors(f"{launch.name} cannot be started"):
@@ -85,7 +93,7 @@ class LocalRunner:
     def find(self, owner: Owner, name: str) -> Handle | None:
         records = self._records(name)
         ownership = records.ownership()
-        if ownership is None or not _same(ownership, owner):
+        if ownership is None or not _same(ownership, owner) or name in self._parking:
             return None
         with runner_errors(f"{name} cannot be looked up"):
             started = self._starter.settled(records)
@@ -153,7 +161,11 @@ class LocalRunner:
             names = sorted(os.listdir(f"{self._config.root}/runs"))  # noqa: PTH208 - texts are wanted
         for records in (self._records(name) for name in names if is_name(name)):
             ownership = records.ownership()
-            if ownership is None or not _of(ownership, installation):
+            if (
+                records.name in self._parking
+                or ownership is None
+                or not _of(ownership, installation)
+            ):
                 continue
             if (started := self._starter.if_settled(records)) is not None:
                 handle, since_ms = self._handle(records.name, started), records.started_ms()

@@ -12,6 +12,7 @@ from typing import Final
 
 from launchyard.adapters.local import machine
 from launchyard.adapters.local.folders import make_folders
+from launchyard.adapters.local.parking import Parked, Parking, give_word
 from launchyard.adapters.local.process import marks_of, stat
 from launchyard.adapters.local.records import Ownership, Records, Started
 from launchyard.adapters.local.wrapper import Wrapped, spawn
@@ -27,8 +28,9 @@ _STANDARD_ERROR: Final = 2
 class Starter:
     """Starts wrappers; a start in its folder is made under its lock, which the wrapper inherits."""
 
-    def __init__(self, shell: str, boot: str) -> None:
+    def __init__(self, shell: str, boot: str, parking: Parking) -> None:
         self._shell = shell
+        self._parking = parking
         self._boot = boot
         self._setsid = _program("setsid", "util-linux")
         self._counter = machine.oom_counter()
@@ -43,15 +45,60 @@ class Starter:
             OSError: the machine refuses.
         """
         plan = _plan_of(launch)
-        if not records.there():
+        started = self._unparked(launch)
+        if started is None and not records.there():
             _check_deadline(launch)
             with records.made(self._ownership(launch, plan)) as lock:
                 if lock is not None:
                     return self._spawn(launch, plan, records, lock)
+        # What is there now may have been parked a moment ago, and keeps its lock until then.
+        started = started or self._unparked(launch)
+        if started is not None:
+            return started
         with records.locked(_LOCK_S) as lock:
             _check_owner(launch, records)
             started = self._standing(records)
             return started or self._spawn(launch, plan, records, lock)
+
+    def prepare(self, launch: Launch, records: Records) -> None:
+        """Park a wrapper for *launch*, unless there is a start of its name already.
+
+        Raises:
+            OSError: the machine refuses.
+            RunnerError: the launch cannot be started.
+        """
+        plan = _plan_of(launch)
+
+        def make() -> Parked | None:
+            if records.there():
+                return None
+            with records.made(self._ownership(launch, plan)) as lock:
+                if lock is None:
+                    return None
+                make_folders(plan)
+                ear, word = os.pipe()
+                try:
+                    return Parked(launch, records, self._wrapped(launch, records, lock, ear), word)
+                except BaseException:
+                    os.close(word)
+                    raise
+
+        self._parking.put(launch.name, make)
+
+    def _unparked(self, launch: Launch) -> Started | None:
+        """Let what was parked for *launch* begin; None where there is nothing, or it has died."""
+        parked = self._parking.take(launch)
+        if parked is None:
+            return None
+        try:
+            _check_deadline(launch)
+        except RunnerError:
+            parked.drop()
+            raise
+        with suppress(OSError):
+            give_word(parked.word, launch.deadline)
+            return parked.started
+        return None
 
     def settled(self, records: Records) -> Started | None:
         """Return who runs it, once a start that is being made has come through."""
@@ -78,20 +125,27 @@ class Starter:
     def _spawn(self, launch: Launch, plan: LocalPlan, records: Records, lock: int) -> Started:
         make_folders(plan)
         _check_deadline(launch)
-        pid = spawn(
-            self._shell,
-            Wrapped(
-                folder=str(records.folder),
+        ear, word = os.pipe()
+        give_word(word, launch.deadline)  # before there is a wrapper, so that none can miss it
+        return self._wrapped(launch, records, lock, ear)
+
+    def _wrapped(self, launch: Launch, records: Records, lock: int, ear: int) -> Started:
+        """Start the wrapper with its folder's lock and its end *ear* of a pipe, which is closed."""
+        plan = _plan_of(launch)
+        try:
+            wrapped = Wrapped(
+                folder=records.place,
                 lock=lock,
+                word=ear,
                 boot=self._boot,
-                deadline=launch.deadline,
                 cwd=plan.cwd,
                 argv=self._command(plan),
                 env=_environment(launch, plan),
                 open_files=self._open_files,
-            ),
-        )
-        found = stat(pid)
+            )
+            found = stat(spawn(self._shell, wrapped))
+        finally:
+            os.close(ear)
         if found is None:
             message = f"{launch.name} was gone at once; does this process ignore SIGCHLD?"
             raise RunnerError(message, reason=Reason.SUBMIT_FAILED, retry=True)

@@ -28,23 +28,24 @@ TOO_LATE: Final = "deadline"
 _SCRIPT: Final = f"""\
 trap '' HUP INT QUIT TERM
 cd -- "$1" || exit 125
+read -r LY_D || exit 125
 read -r LY_A </proc/self/stat
 set -C
 echo "$2 $LY_A" >started || exit 125
 set +C
 read -r LY_A LY_B </proc/uptime
-if [ "${{LY_A%.*}}${{LY_A#*.}}" -ge "$3" ]; then echo {TOO_LATE} >exit; exit 0; fi
-exec {LOCK_FD}>&-
+if [ "${{LY_A%.*}}${{LY_A#*.}}" -ge "$LY_D" ]; then echo {TOO_LATE} >exit; exit 0; fi
+exec {LOCK_FD}>&- </dev/null
 (
   trap - HUP INT QUIT TERM
   read -r LY_A </proc/self/stat
   echo "$LY_A" >job
   [ ! -e cancel ] || exit 125
   exec >>log 2>&1
-  cd -- "$4" || exit 126
+  cd -- "$3" || exit 126
   unset OLDPWD
-  ulimit -S -n "$5"
-  shift 5
+  ulimit -S -n "$4"
+  shift 4
   exec "$@"
 )
 LY_A=$?
@@ -62,13 +63,15 @@ _RESET: Final = tuple(
 class Wrapped:
     """A job as its wrapper is told of it.
 
+    From the pipe *word* the wrapper reads its deadline before it begins, in hundredths of a second
+    since boot; where none comes it ends.
     *argv* begins with what puts it into another session; *env* is the job's, secrets and all.
     """
 
     folder: str
     lock: int
+    word: int
     boot: str
-    deadline: float
     cwd: str
     argv: tuple[str, ...]
     open_files: int
@@ -81,17 +84,17 @@ def spawn(shell: str, job: Wrapped) -> int:
     Raises:
         OSError: the machine refuses another process, or the command is too long for it.
     """
-    centiseconds = int(min(max(job.deadline, 0.0), 1e15) * 100)
     files = "unlimited" if job.open_files < 0 else str(job.open_files)
-    told = (job.folder, job.boot, str(centiseconds), job.cwd, files)
+    told = (job.folder, job.boot, job.cwd, files)
     return os.posix_spawn(
         shell,
         ("sh", "-c", _SCRIPT, "launchyard-job", *told, *job.argv),
         job.env,
         file_actions=(
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
+            # Its word comes first, for it may have the very number that the lock gets.
+            (os.POSIX_SPAWN_DUP2, job.word, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
             (os.POSIX_SPAWN_DUP2, job.lock, LOCK_FD),
         ),
         setsid=True,

@@ -43,7 +43,8 @@ def test_a_kill_at_this_point_loses_nothing_and_doubles_nothing(
 ) -> None:
     """Whichever process dies there, every job runs once and its end is known."""
     with shared.beside(name) as place:
-        markers = [tmp_path / f"job{n}" for n in range(3)]
+        # In a crowd no start is made ready.
+        markers = [tmp_path / f"job{n}" for n in range(1 if name.startswith("prepare.") else 3)]
         rich = name.startswith(REACHED)
         job = talks if rich else once
         items = [place.submit(*job(marker, "0.1"), **built(place, name)) for marker in markers]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle, Launch, RunnerError
+from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
 from tests.adapters.local.kit import WAIT_S, Yard, eventually, held_shell, lives, wrapper_of
 
 S = AttemptState
@@ -29,7 +29,9 @@ def test_a_job_outlives_its_wrapper(yard: Yard) -> None:
     assert yard.again().observe(handle).state is S.RUNNING
     job = int((yard.records(handle) / "job").read_text().split()[0])
     os.killpg(job, signal.SIGKILL)
-    told = [seen.observation for seen in watch.wait(WAIT_S)]
+    told: list[Observation] = []
+    while not told:  # its processes end one after the other, and each is looked at
+        told = [seen.observation for seen in watch.wait(WAIT_S)]
     watch.close()
     assert [(one.state, one.reason) for one in told] == [(S.FAILED, Reason.KILLED_WITHOUT_RECORD)]
 
