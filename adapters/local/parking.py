@@ -17,7 +17,7 @@ from typing import Final
 
 from launchyard.adapters.local.agenda import Agenda
 from launchyard.adapters.local.folders import remove_empty
-from launchyard.adapters.local.records import Records, Started
+from launchyard.adapters.local.records import Records, Started, is_name
 from launchyard.ports.runner import Launch
 
 _MOST: Final = 16
@@ -33,6 +33,19 @@ def give_word(word: int, deadline: float) -> None:
         os.write(word, b"%d\n" % (min(max(deadline, 0.0), 1e15) * 100))
     finally:
         os.close(word)
+
+
+def clear_unused(root: str) -> None:
+    """Remove what was made ready by a process that is gone: nobody starts it any more."""
+    for name in filter(is_name, os.listdir(f"{root}/runs")):  # noqa: PTH208 - texts are wanted
+        records = Records(root, name)
+        if records.started() is not None:
+            continue
+        with suppress(OSError), records.locked(0.0):
+            ownership = records.ownership()
+            if ownership is not None and records.started() is None and records.job() is None:
+                records.remove()
+                remove_empty(ownership.folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from launchyard.adapters.local.errors import runner_errors
 from launchyard.adapters.local.folders import remove_folder
 from launchyard.adapters.local.guard import LogGuard
 from launchyard.adapters.local.outputs import output_files
-from launchyard.adapters.local.parking import Parking
+from launchyard.adapters.local.parking import Parking, clear_unused
 from launchyard.adapters.local.process import Mark, Process, find_marked, hold, reap
 from launchyard.adapters.local.records import Ownership, Records, Started, Wish, is_name
 from launchyard.adapters.local.start import Starter
@@ -64,6 +64,7 @@ class LocalRunner:
         self._config = config
         with runner_errors("the local-process target cannot be used"):
             Path(config.root, "runs").mkdir(mode=0o700, parents=True, exist_ok=True)
+            clear_unused(config.root)
             self._scope = machine.scope(config.root)
             self._boot = machine.boot_id()
         self._agenda = Agenda()

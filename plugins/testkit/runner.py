@@ -12,7 +12,7 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.naming import labels, target_name
 from launchyard.domain.reason import Reason
 from launchyard.plugins.testkit.runner_case import TEXT, RunnerCase, RunnerKit, Work, boottime
-from launchyard.ports.runner import Owned, Runner, RunnerError
+from launchyard.ports.runner import Owned, Preparer, Runner, RunnerError
 
 __all__ = ["TEXT", "RunnerCase", "RunnerContract", "Work"]
 
@@ -56,6 +56,16 @@ class RunnerContract(RunnerKit):
         assert runner.submit(launch) == handle
         self.end(runner, handle)
         assert runner.submit(launch) == handle
+        assert self.log(runner, handle) == TEXT
+
+    def test_what_is_prepared_is_not_started(self, case: RunnerCase, runner: Runner) -> None:
+        """A submit starts it, once, whether the runner had something ready or not."""
+        launch = self.launch(case, Work.LINES)
+        if isinstance(runner, Preparer):
+            runner.prepare(launch)
+        assert runner.find(launch.owner, launch.name) is None
+        handle = self.submit(runner, launch)
+        self.end(runner, handle)
         assert self.log(runner, handle) == TEXT
 
     def test_a_new_process_submits_the_same(self, case: RunnerCase, runner: Runner) -> None:

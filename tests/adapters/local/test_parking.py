@@ -121,6 +121,13 @@ def test_nothing_begins_when_its_process_dies(yard: Yard) -> None:
     words = [sys.executable, "-c", _DIES, str(yard.root)]
     done = subprocess.run(words, input=pickle.dumps(launch), check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
+
+    def cleared() -> bool:
+        yard.again()
+        return not list((yard.root / "runs").iterdir())
+
+    eventually(cleared)
+    assert not Path(launch.plan.folder).exists()
     assert yard.again().find(launch.owner, launch.name) is None
     handle = yard.submit(launch)
     assert yard.end(handle).state is S.SUCCEEDED
