@@ -22,6 +22,7 @@ from launchyard.domain.spec import ImageSource, LaunchSpec, NoSource
 from launchyard.domain.targets.docker_config import TYPE, DockerSettings, read_settings
 from launchyard.domain.targets.docker_devices import put_devices
 from launchyard.domain.targets.docker_flags import FLAGS, HOST
+from launchyard.domain.targets.docker_networks import OPTIONS, PRIORITY
 from launchyard.domain.targets.docker_values import as_words, merged
 
 GATEWAY: Final = "host.docker.internal"
@@ -230,6 +231,9 @@ def _endpoint(settings: DockerSettings) -> dict[str, Json]:
         found["Aliases"] = list[Json](aliases)
     if address := settings.text("mac-address"):
         found["MacAddress"] = address
+    for key, flag in (("DriverOpts", OPTIONS), ("GwPriority", PRIORITY)):
+        if more := settings.flags.get(flag):
+            found[key] = more
     return found
 
 

@@ -13,6 +13,7 @@ from launchyard.domain.config.suggest import did_you_mean
 from launchyard.domain.config.values import parse
 from launchyard.domain.documents import Json, Path
 from launchyard.domain.targets.docker_flags import BY_SPELLING, ELSEWHERE, FLAGS
+from launchyard.domain.targets.docker_networks import spread
 
 TYPE: Final = "local-container"
 PATH: Final = ("resource_args", TYPE)
@@ -98,6 +99,10 @@ def read_settings(config: Json) -> tuple[DockerSettings, tuple[Problem, ...]]:
             problems.append(Problem(path=(*PATH, key), message=message, hint="keep one of the two"))
         else:
             _keep(flags, known.name, key, partial(known.read, raw), problems)
+    flags, twice = spread(flags)
+    for name in twice:
+        message = f"says `{name}`, which is an argument here as well"
+        problems.append(Problem(path=(*PATH, "network"), message=message, hint="keep one of them"))
     return _settings(flags, own), (*problems, *_unfit(flags))
 
 

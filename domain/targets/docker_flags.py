@@ -13,6 +13,7 @@ from typing import Final
 from launchyard.domain.targets import docker_values as read
 from launchyard.domain.targets.docker_devices import devices
 from launchyard.domain.targets.docker_mounts import mounts
+from launchyard.domain.targets.docker_networks import network
 from launchyard.domain.targets.docker_ports import exposed, ports
 from launchyard.domain.targets.docker_values import Read
 
@@ -125,7 +126,7 @@ FLAGS: Final = (
     _guarded("log-opt", read.pairs, HOST, "LogConfig", "Config"),
     _guarded("mac-address", read.text),
     _guarded("mount", mounts, HOST, "Mounts"),
-    _guarded("network", read.text, HOST, "NetworkMode", short=("net",)),
+    _guarded("network", network, HOST, "NetworkMode", short=("net",)),
     _guarded("network-alias", read.texts, short=("net-alias",)),
     _guarded("oom-kill-disable", read.flag, HOST, "OomKillDisable"),
     _guarded("oom-score-adj", read.whole(-1000, 1000), HOST, "OomScoreAdj"),

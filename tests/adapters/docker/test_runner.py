@@ -125,6 +125,18 @@ def test_a_stubborn_job_is_killed(docker: Docker, runner: DockerRunner) -> None:
     assert not docker.run("volume", "ls", "--quiet", "--filter", f"name={handle.name}")
 
 
+def test_a_network_is_joined_under_the_names_it_says(docker: Docker, runner: DockerRunner) -> None:
+    """In docker's long form, as the engine then tells it."""
+    docker.run("network", "create", "--internal", "lab")
+    wish = launch("exit 0", {"network": "name=lab,alias=db,alias=store"})
+    handle = runner.submit(wish)
+    assert end(runner, handle).state is S.SUCCEEDED
+    networks = json.loads(docker.run("inspect", handle.uid))[0]["NetworkSettings"]["Networks"]
+    assert {"db", "store"} <= set(networks["lab"]["Aliases"])
+    runner.remove(handle)
+    docker.run("network", "rm", "lab")
+
+
 def test_a_closed_runner_kills_nothing_more(docker: Docker, runner: DockerRunner) -> None:
     """What is due later is left to the next process, which cancels again."""
     handle = runner.submit(launch("trap '' TERM; while :; do sleep 0.1; done", {"init": False}))

@@ -13,6 +13,7 @@ from launchyard.domain.targets.docker import DockerDefaults, plan_docker
 from launchyard.domain.targets.docker_config import read_settings
 from launchyard.domain.targets.docker_flags import BY_SPELLING
 from launchyard.domain.targets.docker_mounts import mounts
+from launchyard.domain.targets.docker_networks import network
 from launchyard.domain.targets.docker_ports import exposed, ports
 
 MAC = "02:42:0a:00:00:05"
@@ -191,3 +192,41 @@ def test_addresses_are_of_a_network() -> None:
     assert "MacAddress" not in asked
     assert asked["NetworkingConfig"] == {"EndpointsConfig": {"lab": {"MacAddress": MAC}}}
     assert request(mac)["NetworkingConfig"] == {"EndpointsConfig": {"default": {"MacAddress": MAC}}}
+
+
+def test_a_network_may_say_all_that_is_its_own() -> None:
+    """Docker's long form is what its words are as arguments, and two that it alone has."""
+    words = "name=lab,alias=db,alias=store,ip=10.0.0.5,driver-opt=a.b=c,driver-opt=d=1"
+    asked = request({"network": f"{words},gw-priority=5,mac-address={MAC}"})
+    endpoint = {
+        "IPAMConfig": {"IPv4Address": "10.0.0.5"},
+        "Aliases": ["db", "store"],
+        "MacAddress": MAC,
+        "DriverOpts": {"a.b": "c", "d": "1"},
+        "GwPriority": 5,
+    }
+    assert asked["NetworkingConfig"] == {"EndpointsConfig": {"lab": endpoint}}
+    host = asked["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["NetworkMode"] == "lab"
+    with pytest.raises(DocumentError, match="says `ip`, which is an argument here as well"):
+        request({"network": "name=lab,ip=10.0.0.5", "ip": "10.0.0.6"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("alias=db", "say which network"),
+        ("name=lab,allias=db", "alias"),
+        ("name=lab,alias", ""),
+        ("name=lab,name=lab", ""),
+        ("name=lab,driver-opt=a", ""),
+        ("name=lab,gw-priority=high", ""),
+    ],
+)
+def test_a_network_that_docker_would_not_take_is_refused(wrong: str, hint: str) -> None:
+    """With the words that there are."""
+    with pytest.raises(RefusedError) as caught:
+        network(wrong)
+    assert hint in caught.value.hint
+    assert read_settings({"network": wrong})[1]
