@@ -56,6 +56,7 @@ class KubernetesRunner:
                 claims.remove(self._code_roots, launch.name)
             raise
         self._met.add(handle.uid)
+        self._standing.begun(handle)
         return handle
 
     def find(self, owner: Owner, name: str) -> Handle | None:
@@ -108,6 +109,7 @@ class KubernetesRunner:
         if entry is None or entry.found.deleting or self._notes.has(handle):
             self._notes.remove(handle)
         self._logs.forget(handle)
+        self._met.discard(handle.uid)
         self._standing.holds.forget(handle)
         self._met.discard(handle.uid)
         claims.remove(self._code_roots, handle.name)

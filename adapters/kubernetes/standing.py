@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -27,6 +28,9 @@ from launchyard.ports.runner import Handle, Observation
 S: Final = AttemptState
 OVER: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 _SYNC_S: Final = 2.0
+_HEARD_S: Final = 1.0
+"""How much later than the answer to its making one may hear of a job; else it is asked about."""
+
 _SETTLE_MS: Final = 300
 """How long a controller may go on making pods of a job that it does not know to be gone."""
 
@@ -48,6 +52,22 @@ class Standing:
     def __init__(self, places: Places, notes: Notes, rows: tuple[KindRow, ...]) -> None:
         self._places, self._notes, self._rows = places, notes, rows
         self.holds = Holds(places)
+        self._lock = threading.Lock()
+        self._begun: dict[str, float] = {}
+
+    def begun(self, handle: Handle) -> None:
+        """Note that a job was submitted just now: the view is about to hear of it."""
+        now = time.monotonic()
+        with self._lock:
+            while self._begun and now - next(iter(self._begun.values())) > _HEARD_S:
+                del self._begun[next(iter(self._begun))]
+            self._begun.pop(handle.uid, None)
+            self._begun[handle.uid] = now
+
+    def comes_s(self, handle: Handle) -> float:
+        """Return for how long the view may still hear of a job that it does not know."""
+        with self._lock:
+            return self._begun.get(handle.uid, -math.inf) + _HEARD_S - time.monotonic()
 
     def kept(self, handle: Handle) -> Look | None:
         """Return how a job stands by what is kept of it; None when that is not enough.

@@ -122,7 +122,7 @@ class KubernetesWatch:
         """Judge a job; return what is news."""
         try:
             look = self._standing.kept(handle)
-            if look is None and self._may_hear_why(handle):
+            if look is None and self._may_hear_of(handle):
                 return None
             look = look or self._standing.asked(handle)
         except RunnerError as e:
@@ -131,11 +131,14 @@ class KubernetesWatch:
             return None
         return self._keep(handle, look)
 
-    def _may_hear_why(self, handle: Handle) -> bool:
-        """Tell whether news of a failed job's pod may still come by themselves; look again then."""
+    def _may_hear_of(self, handle: Handle) -> bool:
+        """Tell whether news of a new job or a failed one's pod may still come; look again then."""
         spot, now = self._places.spot(handle), time.monotonic()
         if self._places.view(spot.place).entry(spot.uid, handle.name) is None:
-            return False
+            comes_s = self._standing.comes_s(handle)
+            if comes_s > 0:
+                self._look_later(handle, comes_s)
+            return comes_s > 0
         with self._changed:
             if handle not in self._told:
                 return True
