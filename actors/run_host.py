@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from launchyard.actors.alarms import Alarms
 from launchyard.actors.child import Channel
+from launchyard.actors.company import Company
 from launchyard.actors.hands import Again, Canceller, Launcher, Sweeper
 from launchyard.actors.ledger import Ledger
 from launchyard.actors.mailbox import Mailbox
@@ -62,7 +63,9 @@ class RunHost:
     """Launchers, Canceller, Sweeper, Watcher and LogShipper around one runner."""
 
     def __init__(self, parts: RunHostParts, channel: Channel) -> None:
-        self._parts, self._channel = parts, channel
+        self._parts = parts
+        self._alarms = Alarms(parts.clock.boottime)
+        self._company = Company(channel.send, self._alarms.after)
         self.ledger = Ledger()
         self.watch = parts.runner.watch()
         self.shipper = LogShipper(
@@ -70,7 +73,7 @@ class RunHost:
             parts.files,
             parts.clock,
             parts.metrics,
-            lambda ref, detail: channel.send(Shipped(ref, detail)),
+            lambda ref, detail: self.say(Shipped(ref, detail)),
         )
         self.crew = Crew("run", parts.clock.boottime)
         failed = families.ACTOR_FAILURES
@@ -78,7 +81,6 @@ class RunHost:
         self._launches = [Mailbox[Submit | Find | Watch]() for _ in range(parts.launchers)]
         self._cancels = Mailbox[Cancel | Again]()
         self._sweeps = Mailbox[Remove | ListStrays | Again]()
-        self._alarms = Alarms(parts.clock.boottime)
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def start(self) -> RunHost:
@@ -147,7 +149,7 @@ class RunHost:
     @property
     def say(self) -> Callable[..., None]:
         """Send messages to the main process; any thread may."""
-        return self._channel.send
+        return self._company.say
 
     def drop(self, ref: Ref) -> None:
         """Stop watching *ref* and ship nothing more."""
