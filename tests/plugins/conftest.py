@@ -20,6 +20,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     def put(name: str, code: str, head: str = kit.HEAD) -> None:
         kit.install(site, name, code, head)
 
+    _forget()  # another folder's tests may have left one of the same name
     yield put
+    _forget()
+
+
+def _forget() -> None:
     for module in [name for name in sys.modules if name.startswith("ly_test_")]:
         del sys.modules[module]
