@@ -6,9 +6,11 @@ account of the pod that this process runs in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,20 +28,66 @@ INSIDE: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 _UNSENT: Final = (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.SSLError)
 """No connection was made, so nothing can have been heard."""
 
+_LIMIT_S: Final = 12.0
 _SPARE_S: Final = 300.0
 _SPARE_PART: Final = 0.2
 _MAY_FAIL: Final = ("exec", "tokenFile", "auth-provider")
 """Ways to credentials that the SDK only logs the failures of; then it would ask as nobody."""
 
 
-def configure(configuration: Any, address: Address, inside: Path) -> float:
+class _Loading(threading.Thread):
+    """One look for credentials, in a thread of its own: a program may take as long as it likes."""
+
+    def __init__(self, load: Callable[[], float]) -> None:
+        super().__init__(name="credentials", daemon=True)
+        self._load = load
+        self.good_s = 0.0
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.good_s = self._load()
+        except BaseException as e:  # noqa: BLE001 - it is for the thread that waits
+            self.error = e
+
+
+_running: dict[Address, _Loading] = {}
+_lock = threading.Lock()
+
+
+def configure(
+    configuration: Any, address: Address, inside: Path, limit_s: float = _LIMIT_S
+) -> float:
     """Fill the SDK's *configuration* in, with credentials as they are now.
 
     Return for how many seconds they are good, without a spare part for getting others.
 
     Raises:
-        KubernetesError: it cannot be read, or its program fails.
+        KubernetesError: it cannot be read, or its program fails or takes too long. One that hangs
+            is not started a second time while it does.
     """
+    with _lock:
+        other = _running.get(address)
+    if other is not None and other.is_alive():
+        _wait(other, limit_s)
+    loading = _Loading(partial(_configure, configuration, address, inside))
+    with _lock:
+        _running[address] = loading
+    loading.start()
+    _wait(loading, limit_s)
+    if loading.error is not None:
+        raise loading.error
+    return loading.good_s
+
+
+def _wait(loading: _Loading, limit_s: float) -> None:
+    loading.join(limit_s)
+    if loading.is_alive():
+        remedy = "run the program that the kubeconfig names, with the agent's environment"
+        raise KubernetesError(f"no credentials came within {limit_s:g} s: {remedy}, to see why")
+
+
+def _configure(configuration: Any, address: Address, inside: Path) -> float:
     with connection_errors("the cluster's configuration cannot be used"):
         if not address.kubeconfig and not address.context and _is_inside(inside):
             InClusterConfigLoader(  # type: ignore[no-untyped-call]

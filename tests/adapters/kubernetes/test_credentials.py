@@ -18,8 +18,10 @@ from typing import Any, Final
 import kubernetes.client
 import pytest
 
+from launchyard.adapters.kubernetes import credentials
 from launchyard.adapters.kubernetes.client import Cluster
 from launchyard.adapters.kubernetes.credentials import configure
+from launchyard.adapters.kubernetes.errors import KubernetesError
 from launchyard.adapters.kubernetes.paths import Address
 from launchyard.ports.runner import RunnerError
 from tests.adapters.git.gitserver import make_certificate
@@ -124,6 +126,26 @@ def test_who_has_no_credentials_asks_nothing(cluster: Kubernetes, tmp_path: Path
     assert caught.value.retry
     with closing(Cluster(Address(path))) as found:
         assert found.scope("ml")
+
+
+def test_a_program_that_hangs_is_told(cluster: Kubernetes, tmp_path: Path) -> None:
+    """Nobody waits for it without end, and it is not started again while it hangs."""
+    path, program = asking(cluster, tmp_path)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    program.write_text(PROGRAM.replace("if [", f"read -r go <{gate}\nif [", 1))
+    address = Address(path)
+    for _ in range(3):
+        with pytest.raises(KubernetesError, match="no credentials came within") as caught:
+            configure(kubernetes.client.Configuration(), address, tmp_path, limit_s=0.2)
+        assert caught.value.retry
+    gate.write_text("go\n")
+    until(lambda: not credentials._running[address].is_alive(), "the program's end")
+    assert len(asked(program)) == 1
+    program.write_text(PROGRAM)
+    configuration = kubernetes.client.Configuration()
+    assert configure(configuration, address, tmp_path) < float("inf")
+    assert cluster.standin.token in str(configuration.api_key)
 
 
 def test_one_program_runs_for_all_who_ask(cluster: Kubernetes, tmp_path: Path) -> None:
