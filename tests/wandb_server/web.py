@@ -126,6 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
+        if reply.cut_b is not None and reply.cut_b >= len(reply.body):
+            # Nothing is cut off, so the client may hear that there is no more: else its next
+            # request may run into the end of the connection.
+            self.send_header("Connection", "close")
         self.end_headers()
         whole = b"" if self.command == "HEAD" else reply.body
         self.wfile.write(whole if reply.cut_b is None else whole[: reply.cut_b])
