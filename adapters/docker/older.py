@@ -33,7 +33,7 @@ def as_known(request: Mapping[str, Json], api: str) -> dict[str, Json]:
         if version < since:
             needs = ".".join(map(str, since))
             text = f"`{word}` of `mount` needs an engine of the API {needs}, and this one has {api}"
-            raise RunnerError(text, reason=Reason.SUBMIT_FAILED)
+            raise RunnerError(text, reason=Reason.CONTAINER_CONFIG)
     known = copy_json(dict(request))
     assert isinstance(known, dict)  # noqa: S101 - a copy is what was copied
     if version >= _ENDPOINTS_HAVE_IT:

@@ -109,7 +109,6 @@ class KubernetesRunner:
         if entry is None or entry.found.deleting or self._notes.has(handle):
             self._notes.remove(handle)
         self._logs.forget(handle)
-        self._met.discard(handle.uid)
         self._standing.holds.forget(handle)
         self._met.discard(handle.uid)
         claims.remove(self._code_roots, handle.name)

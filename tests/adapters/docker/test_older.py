@@ -49,7 +49,7 @@ def test_what_an_engine_would_not_heed_is_refused(
     asked: dict[str, Any] = {"Image": "a", "HostConfig": {"Mounts": [mount]}}
     with pytest.raises(RunnerError, match=f"`{word}` of `mount` needs .* API {since}") as caught:
         as_known(asked, before)
-    assert (caught.value.reason, caught.value.retry) == (Reason.SUBMIT_FAILED, False)
+    assert (caught.value.reason, caught.value.retry) == (Reason.CONTAINER_CONFIG, False)
     assert as_known(asked, since) == asked
     plain: dict[str, Any] = {"BindOptions": {"NonRecursive": True}}
     assert as_known({"HostConfig": {"Mounts": [plain]}}, "1.41")

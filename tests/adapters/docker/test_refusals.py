@@ -38,7 +38,7 @@ from tests.rig.dockerd import Docker
 def test_mistakes_are_the_launch_s(
     docker: Docker, runner: DockerRunner, config: dict[str, Json], words: str
 ) -> None:
-    """W-12: whether the engine says so with 400, 404 or 500, before its start or at it."""
+    """Whether the engine says so with 400, 404 or 500, before its start or at it."""
     wish = launch("true", config)
     error = refusal(runner, wish)
     assert (error.reason, error.retry) == (Reason.CONTAINER_CONFIG, False), error
