@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
@@ -13,6 +14,8 @@ from launchyard.domain.documents import Json
 from launchyard.domain.naming import Owner, labels, target_name
 from launchyard.ports.runner import Handle, Launch, Observation, Watch
 from tests.adapters.kubernetes.plans import script_plan
+from tests.programs import until
+from tests.rig.kubernetes.proxy import Fault, Proxy
 
 LIMIT_S = 120.0
 
@@ -31,6 +34,11 @@ def launch(
         deadline=time.clock_gettime(time.CLOCK_BOOTTIME) + LIMIT_S,
         secrets=secrets or {},
     )
+
+
+def gated(gate: Path) -> Launch:
+    """Return the launch of a job that fails with 3 once *gate* is there, however late that is."""
+    return launch(f"until [ -e {gate} ]; do sleep 0.05; done; exit 3")
 
 
 def told(watch: Watch, wanted: Callable[[Observation], bool]) -> Observation:
@@ -63,3 +71,13 @@ def log_of(runner: KubernetesRunner, handle: Handle, source: str, start: int = 0
         if piece.end:
             return text
     raise AssertionError("the log has no end")
+
+
+def cut_off(proxy: Proxy, fault: Fault) -> None:
+    """Cut the watches until one meets *fault*: one that was just about to begin is not cut."""
+
+    def met() -> bool:
+        proxy.cut()
+        return fault.met.wait(0.5)
+
+    until(met, "the fault")

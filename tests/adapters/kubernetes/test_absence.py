@@ -25,8 +25,8 @@ from launchyard.ports import events
 from launchyard.ports.runner import Handle, Launch, RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, told
 from tests.rig.kubernetes.kinds import JOBS, PODS
-from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
-from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
+from tests.rig.kubernetes.proxy import Fault, Proxy
+from tests.rig.kubernetes.standin import Kubernetes, standin
 
 S = AttemptState
 UID = "0b7d0a3e-5b3c-4f5e-9d53-2f3f2c1b9a10"
@@ -40,20 +40,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
 
 
 @pytest.fixture
-def proxy(cluster: Kubernetes) -> Iterator[Proxy]:
-    """Give a proxy before it."""
-    with troubled(cluster.standin.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[KubernetesRunner]:
+def runner(cluster: Kubernetes, proxied: str, tmp_path: Path) -> Iterator[KubernetesRunner]:
     """Give a runner behind the proxy that once sent jobs to a context which is gone."""
-    token = cluster.standin.token
-    path = write_kubeconfig(tmp_path / "kubeconfig", proxy.url, cluster.namespace, token)
-    gone = Place(cluster.namespace, KIND, Address(path, "gone"))
+    gone = Place(cluster.namespace, KIND, Address(proxied, "gone"))
     (tmp_path / "places.json").write_text(json.dumps([gone.text]))
-    config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
+    config = KubernetesConfig(folder=str(tmp_path), address=Address(proxied))
     with closing(KubernetesRunner(config)) as runner:
         yield runner
 

@@ -16,12 +16,12 @@ from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
-from launchyard.ports.runner import Handle, Launch, Observation, RunnerError
-from tests.adapters.kubernetes.jobs import LIMIT_S, end_of, launch, told
+from launchyard.ports.runner import Handle, Observation, RunnerError
+from tests.adapters.kubernetes.jobs import LIMIT_S, cut_off, end_of, gated, launch, told
 from tests.programs import until
 from tests.rig.kubernetes.kinds import JOBS, PODS
-from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
-from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
+from tests.rig.kubernetes.proxy import Fault, Proxy
+from tests.rig.kubernetes.standin import Kubernetes, standin
 
 S = AttemptState
 
@@ -34,20 +34,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
 
 
 @pytest.fixture
-def proxy(cluster: Kubernetes) -> Iterator[Proxy]:
-    """Give a proxy before it."""
-    with troubled(cluster.standin.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[KubernetesRunner]:
+def runner(beyond: KubernetesRunner) -> KubernetesRunner:
     """Give a runner that reaches the cluster through the proxy."""
-    token = cluster.standin.token
-    path = write_kubeconfig(tmp_path / "kubeconfig", proxy.url, cluster.namespace, token)
-    config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
-    with closing(KubernetesRunner(config)) as runner:
-        yield runner
+    return beyond
 
 
 def notes_on(cluster: Kubernetes, handle: Handle) -> list[str]:
@@ -56,21 +45,6 @@ def notes_on(cluster: Kubernetes, handle: Handle) -> list[str]:
     [kind] = (kind for kind in shelves if kind.plural == "configmaps")
     names = [one["metadata"]["name"] for one in cluster.standin.cluster.all(kind)]
     return [name for name in names if name.startswith(handle.name)]
-
-
-def gated(gate: Path) -> Launch:
-    """Return the launch of a job that fails with 3 once *gate* is there, however late that is."""
-    return launch(f"until [ -e {gate} ]; do sleep 0.05; done; exit 3")
-
-
-def cut_off(proxy: Proxy, fault: Fault) -> None:
-    """Cut the watches until one meets *fault*: one that was just about to begin is not cut."""
-
-    def met() -> bool:
-        proxy.cut()
-        return fault.met.wait(0.5)
-
-    until(met, "the fault")
 
 
 def test_a_lost_answer_starts_nothing_twice(runner: KubernetesRunner, proxy: Proxy) -> None:

@@ -18,8 +18,8 @@ from launchyard.ports.runner import Handle, Watch
 from tests.adapters.kubernetes.jobs import LIMIT_S, end_of, launch, log_of, told
 from tests.programs import until
 from tests.rig.kubernetes.kinds import JOBS
-from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
-from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
+from tests.rig.kubernetes.proxy import Fault, Proxy
+from tests.rig.kubernetes.standin import Kubernetes, standin
 
 S = AttemptState
 MANY = 1100
@@ -42,20 +42,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubernetes]:
 
 
 @pytest.fixture
-def proxy(cluster: Kubernetes) -> Iterator[Proxy]:
-    """Give a proxy before it."""
-    with troubled(cluster.standin.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def runner(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[KubernetesRunner]:
+def runner(beyond: KubernetesRunner) -> KubernetesRunner:
     """Give a runner that reaches the cluster through the proxy."""
-    token = cluster.standin.token
-    path = write_kubeconfig(tmp_path / "kubeconfig", proxy.url, cluster.namespace, token)
-    config = KubernetesConfig(folder=str(tmp_path), address=Address(path))
-    with closing(KubernetesRunner(config)) as runner:
-        yield runner
+    return beyond
 
 
 def watched(runner: KubernetesRunner, watch: Watch) -> list[Handle]:

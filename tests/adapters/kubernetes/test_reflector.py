@@ -17,8 +17,8 @@ from launchyard.adapters.kubernetes.view import View
 from tests.programs import until
 from tests.rig.kubernetes.kinds import EVENTS
 from tests.rig.kubernetes.kinds import JOBS as JOB_KIND
-from tests.rig.kubernetes.proxy import Fault, Proxy, troubled
-from tests.rig.kubernetes.standin import Kubernetes, standin, write_kubeconfig
+from tests.rig.kubernetes.proxy import Fault, Proxy
+from tests.rig.kubernetes.standin import Kubernetes, standin
 
 
 @pytest.fixture
@@ -29,18 +29,9 @@ def cluster(tmp_path: Path) -> Iterator[Kubernetes]:
 
 
 @pytest.fixture
-def proxy(cluster: Kubernetes) -> Iterator[Proxy]:
-    """Give a proxy before it."""
-    with troubled(cluster.standin.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def api(cluster: Kubernetes, proxy: Proxy, tmp_path: Path) -> Iterator[Cluster]:
+def api(proxied: str) -> Iterator[Cluster]:
     """Give the cluster's API through the proxy."""
-    token = cluster.standin.token
-    path = write_kubeconfig(tmp_path / "proxied", proxy.url, cluster.namespace, token)
-    with closing(Cluster(Address(path))) as api:
+    with closing(Cluster(Address(proxied))) as api:
         yield api
 
 

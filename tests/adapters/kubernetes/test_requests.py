@@ -6,16 +6,12 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
 from launchyard.actors.messages import Ref
 from launchyard.actors.shipper import LogShipper
-from launchyard.adapters.kubernetes.paths import Address
-from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.adapters.kubernetes.tail import Container, Tail
 from launchyard.adapters.prometheus.metrics import PrometheusMetrics
@@ -23,7 +19,7 @@ from launchyard.adapters.system.clock import SystemClock
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.ports.runner import Handle
 from tests.adapters.kubernetes.jobs import LIMIT_S, end_of, launch
-from tests.rig.kubernetes.standin import Kubernetes, standin
+from tests.rig.kubernetes.standin import Kubernetes
 
 LARGE_B = 100_000
 
@@ -56,21 +52,6 @@ class Logs:
             assert not missing
             self.over.add(ref.item)
             self.changed.notify_all()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Kubernetes]:
-    """Give a stand-in, which counts."""
-    with standin(tmp_path) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def runner(cluster: Kubernetes, tmp_path: Path) -> Iterator[KubernetesRunner]:
-    """Give a runner on it."""
-    config = KubernetesConfig(folder=str(tmp_path), address=Address(cluster.kubeconfig))
-    with closing(KubernetesRunner(config)) as runner:
-        yield runner
 
 
 def run_all(runner: KubernetesRunner, scripts: dict[str, str]) -> dict[str, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,18 +17,11 @@ from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import RunnerError
 from tests.adapters.kubernetes.jobs import end_of, launch, told
-from tests.rig.kubernetes.standin import Kubernetes, standin
+from tests.rig.kubernetes.standin import Kubernetes
 
 S = AttemptState
 FEW = 4
 ALL = 1_000_000
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Kubernetes]:
-    """Give a stand-in: a real cluster would have to be begun anew."""
-    with standin(tmp_path) as cluster:
-        yield cluster
 
 
 def runner_on(cluster: Kubernetes, folder: Path) -> KubernetesRunner:

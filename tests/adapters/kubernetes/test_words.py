@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from launchyard.adapters.kubernetes.paths import Address
-from launchyard.adapters.kubernetes.places import KubernetesConfig
 from launchyard.adapters.kubernetes.runner import KubernetesRunner
 from launchyard.domain.attempt import AttemptState
 from launchyard.domain.reason import Reason
@@ -26,14 +23,6 @@ def cluster(tmp_path: Path) -> Iterator[Kubernetes]:
     with standin(tmp_path) as cluster:
         cluster.standin.words = WORDS
         yield cluster
-
-
-@pytest.fixture
-def runner(cluster: Kubernetes, tmp_path: Path) -> Iterator[KubernetesRunner]:
-    """Give a runner on it."""
-    config = KubernetesConfig(folder=str(tmp_path), address=Address(cluster.kubeconfig))
-    with closing(KubernetesRunner(config)) as runner:
-        yield runner
 
 
 def test_a_log_is_what_the_job_has_said(runner: KubernetesRunner) -> None:
