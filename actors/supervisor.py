@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -228,9 +227,6 @@ class Supervisor(Role[SupervisorFact]):
         kit = self._kit
         for launch in step.launches:
             kit.gate.put(launch)
-        if step.launches:
-            # Whoever asks for them waits for the network; what is left here can go on meanwhile.
-            time.sleep(0)
         for host, messages in step.to_hosts.items():
             kit.hosts.send(host, tuple(messages))
         if step.reports:
