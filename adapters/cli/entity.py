@@ -26,7 +26,7 @@ def entity() -> None:
 def create(session: Session, *, name: str, kind: str) -> None:
     """Make the team or person NAME; for server administrators."""
     session.operator.add_entity(name, EntityKind(kind))
-    click.echo(f"{kind} {name}; `launchyard queue create NAME -E {name}` gives it a queue")
+    click.echo(f"{kind} {name}; `launchyard queue create NAME -e {name}` gives it a queue")
 
 
 @entity.command("list")

@@ -65,7 +65,7 @@ def launch_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("-j", "--job", metavar="NAME", help="Job artifact of a W&B server."),
         click.option("--name", default="", help="Name for people."),
         click.option("-p", "--project", help="Project of the run."),
-        click.option("-e", "--entry-point", metavar="TEXT", help="Command, as one text."),
+        click.option("-E", "--entry-point", metavar="TEXT", help="Command, as one text."),
         click.option("-c", "--config", metavar="FILE", help="Launch spec in JSON or YAML."),
         click.option(
             "--env", "variables", multiple=True, metavar="NAME=VALUE", help="Variable of the job."

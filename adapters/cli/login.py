@@ -16,7 +16,7 @@ from launchyard.adapters.cli.session import Session
 @click.command()
 @click.argument("url", required=False)
 @click.option("--key-file", metavar="FILE", help="File with the key; else you are asked.")
-@click.option("-E", "--entity", default="", help="Team or person to use when none is named.")
+@click.option("-e", "--entity", default="", help="Team or person to use when none is named.")
 @click.option("-q", "--queue", default="", help="Queue to use when none is named.")
 @click.option("--name", default="", help="The context's name; else made of the address.")
 @click.option("--use", metavar="NAME", help="Use a login of before from now on; takes no URL.")

@@ -140,7 +140,7 @@ def connected(*, entity: bool = True, queue: bool = False) -> Callable[..., Any]
         click.option("--context", metavar="NAME", help="A login's name; else LAUNCHYARD_CONTEXT."),
     ]
     if entity:
-        options.append(click.option("-E", "--entity", help="Team or person; else the context's."))
+        options.append(click.option("-e", "--entity", help="Team or person; else the context's."))
     if queue:
         options.append(click.option("-q", "--queue", help="Queue; else the context's."))
 

@@ -18,7 +18,7 @@ def test_login_keeps_the_key_and_never_prints_it(
 ) -> None:
     """The file is its owner's alone; afterwards no flag is needed."""
     key = server.make_key("submitter", user="ada")
-    done = stranger.run("login", server.url, "-E", "team", "-q", "main", stdin=f"{key}\n")
+    done = stranger.run("login", server.url, "-e", "team", "-q", "main", stdin=f"{key}\n")
     assert done.code == 0, done.err
     assert "as ada (submitter in team)" in done.out
     file = tmp_path / "launchyard" / "contexts.json"
@@ -120,8 +120,12 @@ def test_a_plan_is_reviewed(home: Home, tmp_path: Path) -> None:
         ),
         (["-d", "image:1"], {"docker": {"docker_image": "image:1"}}),
         (
-            ["-e", "python train.py", "--", "--steps", "3"],
-            {"overrides": {"entry_point": ["python", "train.py"], "args": ["--steps", "3"]}},
+            # The letters of `wandb launch`.
+            ["-e", "team", "-E", "python train.py", "--", "--steps", "3"],
+            {
+                "entity": "team",
+                "overrides": {"entry_point": ["python", "train.py"], "args": ["--steps", "3"]},
+            },
         ),
         (["-p", "proj", "--timeout", "60", "--", "true"], {"project": "proj", "timeout_s": 60}),
     ],

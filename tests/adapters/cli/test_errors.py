@@ -123,7 +123,7 @@ def test_a_misspelt_command(stranger: Home) -> None:
         (["launch", "--dir", ".", "--git", "https://h/x.git", "--", "true"], "different code"),
         (["launch", "--git-version", "main", "--", "true"], "belong to --git"),
         (["launch", "--env", "NAME", "--", "true"], "--env NAME=VALUE"),
-        (["launch", "-e", "'open", "--dir", "."], "entry point"),
+        (["launch", "-E", "'open", "--dir", "."], "entry point"),
         (["login", "ftp://server"], "no address"),
         (["queue", "create"], "Missing argument"),
         (["outputs"], "Missing argument"),
