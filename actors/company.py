@@ -9,7 +9,7 @@ from typing import Final
 from launchyard.actors.messages import FromHost, Removed, SeenNow, Submitted
 from launchyard.domain.attempt import ENDS
 
-_WAIT_S: Final = 0.005
+_WAIT_S: Final = 0.02
 
 
 class Company:

@@ -23,6 +23,13 @@ _REFUSALS: Final = 5
 _COMPANY_S: Final = 0.01
 """How long news of an attempt that goes on waits for more: the end of a short one comes with it."""
 
+_CROWD: Final = 4
+_CROWD_S: Final = 0.04
+"""As many ends within so long are a crowd: then calls follow each other no sooner than that.
+
+Nobody waits for one end among many, no slot does, and a call costs the server as much as ten ends.
+"""
+
 _MOST_WAIT_S: Final = 4.0
 """With a try that hangs before it, and with all that is then told, well below ten seconds."""
 
@@ -93,6 +100,8 @@ class Reporter(Role[ReporterLetter]):
         self._session, self._tell = session, tell
         self._lines: dict[str, _Line] = {}
         self._due: float | None = None
+        self._called = float("-inf")
+        self._ends: deque[float] = deque(maxlen=_CROWD)
         self._add(outbox)
 
     def work(self, letters: Sequence[ReporterLetter]) -> None:
@@ -129,6 +138,8 @@ class Reporter(Role[ReporterLetter]):
             line = self._lines.setdefault(report.lease.item, _Line())
             if not line.waiting or line.waiting[-1].seq < report.seq:
                 line.waiting.append(report)
+                if report.fact.state in ENDS:
+                    self._ends.append(self._session.clock.boottime())
 
     def _resume(self, item: str, token: Token, acked: int) -> None:
         line = self._lines.get(item)
@@ -138,15 +149,27 @@ class Reporter(Role[ReporterLetter]):
         self._drop(item, line, acked)
 
     def _due_batch(self) -> list[Report]:
-        """Return what is to be sent now: ends at once, and with them all that waits."""
+        """Return what is to be sent now; for what waits, an alarm is set."""
         batch = self._batch()
-        if not batch or any(report.fact.state in ENDS for report in batch):
+        if not batch:
             return batch
         now = self._session.clock.boottime()
-        if self._due is None:
-            self._due = now + _COMPANY_S
-            self._session.alarms.after("reporter", _COMPANY_S, lambda: self.mailbox.put(Now()))
-        return batch if now >= self._due else []
+        due = self._when(batch, now)
+        if self._due is None or due < self._due:
+            self._due = due
+            if due > now:
+                self._session.alarms.set("reporter", due, lambda: self.mailbox.put(Now()))
+        if now < self._due:
+            return []
+        self._called = now
+        return batch
+
+    def _when(self, batch: Sequence[Report], now: float) -> float:
+        """Return when *batch* is to be sent: an end at once, unless it is one of many."""
+        if len(self._ends) == _CROWD and self._ends[0] > now - _CROWD_S:
+            return self._called + _CROWD_S
+        ended = any(report.fact.state in ENDS for report in batch)
+        return now if ended else now + _COMPANY_S
 
     def _batch(self) -> list[Report]:
         batch: list[Report] = []

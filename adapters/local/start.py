@@ -36,6 +36,7 @@ class Starter:
         self._counter = machine.oom_counter()
         _close_on_exec()
         self._open_files = _raise_open_files()
+        self._plain = _is_plain()
 
     def start(self, launch: Launch, records: Records) -> Started:
         """Start *launch*, or return who runs it already.
@@ -142,6 +143,7 @@ class Starter:
                 argv=self._command(plan),
                 env=_environment(launch, plan),
                 open_files=self._open_files,
+                policy=self._policy(),
             )
             found = stat(spawn(self._shell, wrapped))
         finally:
@@ -150,6 +152,12 @@ class Starter:
             message = f"{launch.name} was gone at once; does this process ignore SIGCHLD?"
             raise RunnerError(message, reason=Reason.SUBMIT_FAILED, retry=True)
         return Started(self._boot, found.process)
+
+    def _policy(self) -> tuple[int, os.sched_param] | None:
+        """Return the policy of jobs, where this process has taken another since it began."""
+        if not self._plain or _is_plain():
+            return None
+        return os.SCHED_OTHER, os.sched_param(0)
 
     def _ownership(self, launch: Launch, plan: LocalPlan) -> Ownership:
         return Ownership(
@@ -222,6 +230,10 @@ def _close_on_exec() -> None:
         if fd > _STANDARD_ERROR:
             with suppress(OSError):  # the listing's own
                 os.set_inheritable(fd, False)  # noqa: FBT003 - takes no name
+
+
+def _is_plain() -> bool:
+    return os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def _raise_open_files() -> int:

@@ -17,6 +17,7 @@ import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 LOCK_FD: Final = 9
@@ -66,6 +67,7 @@ class Wrapped:
     From the pipe *word* the wrapper reads its deadline before it begins, in hundredths of a second
     since boot; where none comes it ends.
     *argv* begins with what puts it into another session; *env* is the job's, secrets and all.
+    *policy* is by what rules it gets processor time, where they are not ours.
     """
 
     folder: str
@@ -75,6 +77,7 @@ class Wrapped:
     cwd: str
     argv: tuple[str, ...]
     open_files: int
+    policy: tuple[int, os.sched_param] | None
     env: Mapping[str, str] = field(repr=False)
 
 
@@ -86,7 +89,10 @@ def spawn(shell: str, job: Wrapped) -> int:
     """
     files = "unlimited" if job.open_files < 0 else str(job.open_files)
     told = (job.folder, job.boot, job.cwd, files)
-    return os.posix_spawn(
+    posix_spawn = os.posix_spawn
+    if job.policy is not None:
+        posix_spawn = partial(posix_spawn, scheduler=job.policy)
+    return posix_spawn(
         shell,
         ("sh", "-c", _SCRIPT, "launchyard-job", *told, *job.argv),
         job.env,

@@ -13,6 +13,7 @@ from launchyard.actors.child import Channel
 from launchyard.actors.run_host import RunHost, RunHostParts
 from launchyard.adapters.prometheus.metrics import MetricsConfig, PrometheusMetrics
 from launchyard.adapters.system.clock import SystemClock
+from launchyard.adapters.system.scheduling import yield_to_others
 from launchyard.bootstrap.logs import LogSettings, set_up
 from launchyard.bootstrap.servers import attempt_files, key_source, server_place
 from launchyard.domain.documents import Json
@@ -90,8 +91,10 @@ def run_host(spec: RunHostSpec, channel: Channel) -> RunHost:
         environment=dict(os.environ),
         metrics=metrics,
     )
+    runner = make(provider, place)
+    yield_to_others()  # no sooner: the local runner's jobs get what policy it found
     parts = RunHostParts(
-        runner=make(provider, place),
+        runner=runner,
         files=common.files(plugins),
         clock=SystemClock(),
         metrics=metrics,

@@ -59,8 +59,8 @@ def test_a_start_that_is_refused_leaves_nothing(bench: Bench, server: ScriptedSe
         server.cancel("a")
         answer(server)
         assert server.wait_end("a").state is S.CANCELLED
-        until(lambda: not ready(bench), "nothing made ready")
-    assert not list((bench.folder / "jobs").iterdir())
+        jobs = bench.folder / "jobs"
+        until(lambda: not ready(bench) and not any(jobs.iterdir()), "nothing left of it")
     assert runs_of(bench.folder / "a") == 0
 
 

@@ -104,3 +104,28 @@ def test_an_end_does_not_wait_for_the_news_of_others(line: Line) -> None:
     line.clock.pass_s(0.01)
     line.say("k", 1, AttemptState.RUNNING)
     assert len(line.server.heard) == 1
+
+
+def test_in_a_crowd_ends_are_told_together(line: Line) -> None:
+    """Not later than a moment after the call before, and each for itself once it is quiet."""
+    for item in "abcdef":
+        line.say(item, 1, AttemptState.SUCCEEDED)
+    assert [len(batch) for batch in line.server.heard] == [1, 1, 1]
+    line.clock.pass_s(0.03)
+    line.say("g", 1, AttemptState.FAILED)
+    assert len(line.server.heard) == 3
+    line.clock.pass_s(0.01)
+    line.server.wait(lambda: len(line.server.heard) == 4, "the crowd")
+    assert len(line.server.heard[3]) == 4
+    line.ref.ask("whatever", timeout=LIMIT_S)
+    line.clock.pass_s(0.04)
+    line.say("h", 1, AttemptState.SUCCEEDED)
+    assert len(line.server.heard) == 5
+
+
+def test_jobs_that_follow_one_another_are_no_crowd(line: Line) -> None:
+    """The fastest that one slot can be filled again: each end is told at once."""
+    for n in range(8):
+        line.say(f"i{n}", 1, AttemptState.SUCCEEDED)
+        assert len(line.server.heard) == n + 1
+        line.clock.pass_s(0.0134)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from launchyard.adapters.system.scheduling import yield_to_others
 from launchyard.domain.attempt import ENDS, AttemptState
 from launchyard.domain.reason import Reason
 from launchyard.ports.runner import Handle, RunnerError
@@ -177,6 +178,23 @@ def test_a_job_steps_back(yard: Yard) -> None:
     handle = yard.run("nice", nice=7)
     yard.end(handle)
     assert int(yard.said(handle)) == 7 + os.nice(0)
+
+
+@pytest.mark.parametrize("began", [os.SCHED_OTHER, os.SCHED_BATCH])
+def test_a_job_is_scheduled_as_we_were_at_first(tmp_path: Path, began: int) -> None:
+    """By the policy that this process was given, not by the one that it took since."""
+
+    def policy() -> int:
+        os.sched_setscheduler(0, began, os.sched_param(0))  # of this thread alone
+        yard = Yard(tmp_path)
+        yield_to_others()
+        assert os.sched_getscheduler(0) == os.SCHED_BATCH
+        handle = yard.run("read -r line </proc/self/stat; echo $line")
+        yard.end(handle)
+        return int(yard.said(handle).rpartition(")")[2].split()[38])
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(policy).result(WAIT_S) == began
 
 
 def test_outputs_are_files(yard: Yard, tmp_path: Path) -> None:
