@@ -259,7 +259,9 @@ def release(row: Attempt) -> Release:
 
 def to_document(row: Attempt) -> dict[str, Json]:
     """Return *row* for the journal; the grant's secrets stay out of it."""
-    document = to_json(replace(row, grant=replace(row.grant, secrets={})))
+    if row.grant.secrets:
+        row = replace(row, grant=replace(row.grant, secrets={}))
+    document = to_json(row)
     if not isinstance(document, dict):
         raise TypeError("a row is written as an object")
     del document["asked"]
