@@ -46,6 +46,8 @@ class Grants:
         self.last_claim = ""
         self._held: dict[str, ItemGrant] = {}
         """Next attempts of items whose last one has ended, but is not told to its end."""
+        self._heard: dict[str, int] = {}
+        """The last reports that the server has judged of items that it says are not ours."""
 
     def registered(self, fact: Registered) -> None:
         """Bring what the journal holds and what the server says together."""
@@ -176,6 +178,7 @@ class Grants:
                 self._renumber(row, answer.seq)
             elif answer.verdict is not Verdict.REFUSED:
                 desk.session.metrics.count(families.FENCED_WRITES, {"operation": "report"})
+                self._heard[item] = report.seq
                 self._refused(row, report.lease)
 
     def set_aside(self, item: str, detail: str) -> None:
@@ -187,22 +190,21 @@ class Grants:
 
     def reclaimed(self, fact: Reclaimed) -> None:
         """Go on with an attempt, or let go of it."""
-        desk = self._desk
+        desk, answer, heard = self._desk, fact.answer, self._heard.pop(fact.item, 0)
         row = desk.table.get(Ref(fact.item, fact.attempt))
         if row is None or not row.stale:
             return
-        answer = fact.answer
         if answer.verdict is ReclaimVerdict.GRANTED and answer.token is not None:
-            seq = max(row.seq, answer.seq)
-            acked = max(row.acked, answer.seq)
+            seq, acked = max(row.seq, answer.seq), max(row.acked, answer.seq)
             row = replace(row, token=answer.token, stale=False, acked=acked, seq=seq)
             desk.table.put(row)
             desk.resume(row)
             desk.resync(row)
         elif answer.verdict is ReclaimVerdict.OVER and row.ended:
-            row = replace(row, stale=False, acked=row.seq)
+            # What was not heard is still to tell: that the log is whole counts after the end, too.
+            row = replace(row, stale=False, acked=max(row.acked, heard))
             desk.table.put(row)
-            desk.table.step.sent[row.item] = row.seq
+            desk.table.step.sent[row.item] = row.acked
             desk.resume(row)
             desk.settle(row)
             if not row.logs_complete:
@@ -249,8 +251,7 @@ class Grants:
 
     def _refused(self, row: Attempt, shown: LeaseRef) -> None:
         if shown.token != row.token:
-            desk = self._desk
-            desk.resume(row)
+            self._desk.resume(row)
         elif not row.stale:
             self.lost(row)
 
@@ -293,8 +294,7 @@ class Grants:
             Report(lease=row.lease, seq=known + number, fact=report.fact)
             for number, report in enumerate(unsent, 1)
         )
-        last = max((r.seq for r in unsent), default=row.seq)
-        desk.table.step.sent[row.item] = last
+        desk.table.step.sent[row.item] = max((r.seq for r in unsent), default=row.seq)
         desk.table.step.reports += fresh
         desk.table.put(replace(row, seq=known + len(fresh), acked=known))
         desk.later(partial(desk.kit.reporter.put, Forget(row.item)))

@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import io
 import signal
+import sqlite3
 import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +99,39 @@ def test_a_job_that_is_asked_back_loses_nothing(tmp_path: Path, name: str) -> No
         assert ran_once(held)
 
 
+def test_a_log_that_is_whole_before_the_answer_is_told(tmp_path: Path) -> None:
+    """The server has ended a job by its word alone, and says so late: its log's end counts, too."""
+    with yard(tmp_path, "--lease-ttl", "8") as place, proxy(place.port, lambda _: False) as between:
+        place.through = between.port
+        held = tmp_path / "held"
+        item = place.submit(*gated(held))
+        place.start_agent()
+        place.wait_running(item)
+        between.refuse = lambda head: renews(head) or is_call(head, "reclaim")
+        between.cut()
+        until(lambda: offered(place), "the end of the lease")
+        held.with_suffix(".go").touch()
+        place.wait_done(item)
+        until(lambda: unsent(place) == 2, "the end and the log's, both to be answered")
+        between.refuse = renews
+        assert place.log_of(item).count(WORDS) == 1
+        until(lambda: unsent(place) == 0, "that nothing is left to tell")
+
+
 def renews(head: bytes) -> bool:
     """Tell whether a request would bring an agent its leases."""
-    return any(f"/{call} ".encode() in head.split(b"\r\n", 1)[0] for call in ("claim", "heartbeat"))
+    return is_call(head, "claim", "heartbeat")
+
+
+def is_call(head: bytes, *names: str) -> bool:
+    """Tell whether a request is one of these calls."""
+    return any(f"/{name} ".encode() in head.split(b"\r\n", 1)[0] for name in names)
+
+
+def unsent(place: Yard) -> int:
+    """Return how many reports the agent has in its journal and has not seen answered."""
+    with closing(sqlite3.connect(place.folder / "agent" / "journal.db")) as journal:
+        return int(journal.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
 
 def offered(place: Yard) -> bool:
