@@ -66,18 +66,24 @@ def configure(
         KubernetesError: it cannot be read, or its program fails or takes too long. One that hangs
             is not started a second time while it does.
     """
-    with _lock:
-        other = _running.get(address)
-    if other is not None and other.is_alive():
-        _wait(other, limit_s)
     loading = _Loading(partial(_configure, configuration, address, inside))
-    with _lock:
-        _running[address] = loading
-    loading.start()
+    while (other := _begun(address, loading)) is not loading:
+        _wait(other, limit_s)
     _wait(loading, limit_s)
     if loading.error is not None:
         raise loading.error
     return loading.good_s
+
+
+def _begun(address: Address, loading: _Loading) -> _Loading:
+    """Begin with *loading*, unless another is under way; return which is now."""
+    with _lock:
+        other = _running.get(address)
+        if other is not None and other.is_alive():
+            return other
+        _running[address] = loading
+        loading.start()
+        return loading
 
 
 def _wait(loading: _Loading, limit_s: float) -> None:
