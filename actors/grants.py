@@ -21,7 +21,6 @@ from launchyard.domain.exchange import (
     CommandKind,
     Fact,
     ItemGrant,
-    LeaseRef,
     Reclaim,
     ReclaimVerdict,
     Report,
@@ -178,8 +177,7 @@ class Grants:
                 self._renumber(row, answer.seq)
             elif answer.verdict is not Verdict.REFUSED:
                 desk.session.metrics.count(families.FENCED_WRITES, {"operation": "report"})
-                self._heard[item] = report.seq
-                self._refused(row, report.lease)
+                self._refused(row, report)
 
     def set_aside(self, item: str, detail: str) -> None:
         """Show that the server refuses an item's reports; the rest goes on."""
@@ -249,10 +247,12 @@ class Grants:
         if grant.state is ItemState.QUEUED:
             events.LEASE_ODD.log(_log, item=row.item)
 
-    def _refused(self, row: Attempt, shown: LeaseRef) -> None:
-        if shown.token != row.token:
+    def _refused(self, row: Attempt, report: Report) -> None:
+        if report.lease.token != row.token:
             self._desk.resume(row)
-        elif not row.stale:
+            return
+        self._heard[row.item] = report.seq
+        if not row.stale:
             self.lost(row)
 
     def lost(self, row: Attempt) -> None:

@@ -27,7 +27,7 @@ _CROWD: Final = 4
 _CROWD_S: Final = 0.04
 """As many ends within so long are a crowd: then calls follow each other no sooner than that.
 
-Nobody waits for one end among many, no slot does, and a call costs the server as much as ten ends.
+Nobody waits for one end among many, nor does a slot, and each call has a price of its own.
 """
 
 _MOST_WAIT_S: Final = 4.0
